@@ -43,7 +43,7 @@ class Journal:
         try:
             plan = msgspec.json.decode((run / "plan.json").read_bytes(), type=Plan)
         except FileNotFoundError:
-            raise ChaosError(f"{run}: no plan.json here; is this the folder of a run? `chaos list --runs` shows them") from None
+            raise ChaosError(f"{run}: no plan.json in it, so this is not the folder of a run (see runs/)") from None
         except msgspec.MsgspecError as e:
             raise ChaosError(f"{run}/plan.json: {e}") from None
         env = run / "env.json"
@@ -75,7 +75,7 @@ class Journal:
         """One a fault and release: from fault.active to its fault.heal, or to the end of the journal."""
         last = max([e.t for e in self.events], default=0.0)
         found = []
-        for n, e in self.of("fault.active"):
+        for _, e in self.of("fault.active"):
             owed = set(e.data.get("nodes", ()))
             for _, healed in self.of("fault.heal"):
                 gone = owed & set(healed.data.get("nodes", ()))

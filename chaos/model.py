@@ -6,12 +6,9 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
-
-EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, order=True)
@@ -22,7 +19,7 @@ class Node:
     component: str
     zone: str
     owner: str = ""
-    labels: Mapping[str, str] = field(default=EMPTY, compare=False, hash=False)  # every label, chaos.* included
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)  # every label, chaos.* included
 
 
 class Verdict(enum.Enum):
@@ -55,7 +52,7 @@ class Event(msgspec.Struct, frozen=True):
     t: float
     kind: str  # "fault.inject", "node.down", "probe.sample", ...
     subject: str  # what it happened to
-    data: Mapping[str, Any] = {}  # noqa: RUF012  # msgspec copies it
+    data: Mapping[str, Any] = {}  # msgspec copies it
 
 
 class Op(msgspec.Struct, frozen=True):

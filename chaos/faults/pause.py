@@ -1,0 +1,25 @@
+"""Freeze every process of a node: it holds its sockets and answers nobody; heal lets it run on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from chaos.model import Node
+from chaos.protocols import CanPause, Fault
+
+
+@final
+@dataclass(frozen=True)
+class Pause(Fault[CanPause]):
+    needs: ClassVar[type] = CanPause
+
+    async def inject(self, target: CanPause, nodes: Sequence[Node]) -> None:
+        await target.pause(nodes)
+
+    async def confirm(self, target: CanPause, nodes: Sequence[Node]) -> bool:
+        return all([await target.paused(node) for node in nodes])
+
+    async def heal(self, target: CanPause, nodes: Sequence[Node]) -> None:
+        await target.resume(nodes)
