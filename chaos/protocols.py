@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +114,14 @@ class Probe(Protocol):
 
 
 class Load(Protocol):
-    """Users. `start` returns once the first arrivals are due; `t0` is on CLOCK_MONOTONIC, seconds."""
+    """Users. `t0` is on CLOCK_MONOTONIC (the event loop's clock), seconds; every method may raise ChaosError."""
 
-    async def start(self, t0: float, until: float) -> None: ...  # arrivals from now on to t0 + until
-    async def drain(self) -> None: ...  # no new arrivals; returns when the last operation has ended
+    lead: float  # seconds that `start` wants before its first arrival is due
+
+    async def prepare(self) -> None: ...  # accounts and tokens, before anybody is watched
+    async def start(self, t0: float, until: float) -> None: ...  # arrivals from the steady phase on to t0 + until
+    def success(self, seconds: float) -> Mapping[str, tuple[int, int]]: ...  # journey: (ok, all), lately
+    async def drain(self) -> None: ...  # returns when the last operation has ended
     async def readback(self) -> None: ...  # read everything back, as `op: readback` lines
     async def stop(self) -> None: ...  # now; idempotent
 
@@ -126,8 +129,3 @@ class Load(Protocol):
 class Checker(Protocol):
     def check(self, journal: Journal) -> Finding: ...  # pure; evidence names lines
 
-
-class Ended(Protocol):
-    """Somebody to tell when the run is over, whatever ended it."""
-
-    async def __call__(self, until: asyncio.Event) -> None: ...

@@ -41,6 +41,11 @@ def parameters(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
     return {f.name: f for f in dataclasses.fields(cls) if f.init}
 
 
+def parameters_of_struct(cls: type[msgspec.Struct]) -> list[str]:
+    """The names a file uses for a struct's fields."""
+    return [f.encode_name for f in msgspec.structs.fields(cls)]
+
+
 def build(cls: type[Any], params: Mapping[str, Any]) -> Any:
     """`cls(**params)` with every name and type checked. Raises BadExperiment saying what it takes."""
     known = parameters(cls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Sequence
 
 
@@ -13,7 +14,7 @@ def powered(share: float, power: Sequence[tuple[float, float]]) -> float:
     """
     if share <= power[0][1]:
         return power[0][0]
-    for (t0, p0), (t1, p1) in zip(power, power[1:], strict=False):
+    for (t0, p0), (t1, p1) in itertools.pairwise(power):
         if p0 < share <= p1:
             return t0 + (t1 - t0) * (share - p0) / (p1 - p0)
     return float("inf")

@@ -1,0 +1,83 @@
+"""Where runs are kept: runs/<experiment>/<utc>-s<seed>/, and what is written there before anything is touched."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chaos.errors import BadExperiment, ChaosError
+from chaos.plan import Plan
+
+VERSIONED = ("chaos-harness", "locust", "docker", "prometheus-client", "tenacity", "pyroute2")
+
+
+def create(runs: Path, plan: Plan) -> Path:
+    """A new folder for a run of `plan`. Raises ChaosError where it cannot be written."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for n in range(100):
+        run = runs / plan.experiment / (f"{stamp}-s{plan.seed}" + (f"-{n}" if n else ""))
+        try:
+            (run / "logs").mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as e:
+            raise ChaosError(f"{run}: cannot be made ({e.strerror}); choose another place with --runs DIR") from None
+        return run
+    raise AssertionError("a hundred runs in one second")
+
+
+def save(run: Path, plan: Plan, env: Mapping[str, Any]) -> None:
+    """plan.json and env.json, on disk before this returns."""
+    write(run / "plan.json", pretty(plan))
+    write(run / "env.json", pretty(env))
+
+
+def pretty(value: Any) -> bytes:
+    """JSON with sorted keys: the same value gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2) + b"\n"
+
+
+def write(path: Path, data: bytes) -> None:
+    try:
+        with path.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as e:
+        raise ChaosError(f"{path}: cannot be written ({e.strerror}); make room, or use --runs DIR") from None
+
+
+def environment(argv: Sequence[str], target: str) -> Mapping[str, Any]:
+    """What this run ran on, for whoever reads it later."""
+    return {
+        "argv": list(argv),
+        "target": target,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "machine": {"system": platform.system(), "kernel": platform.release(), "cpus": os.cpu_count()},
+        "versions": {name: version(name) for name in VERSIONED},
+    }
+
+
+def find(runs: Path, name: str) -> Path:
+    """The run called `name`: a folder, an experiment's last run, or `last`. Raises BadExperiment."""
+    if (Path(name) / "plan.json").exists():
+        return Path(name)
+    known = sorted(every(runs), key=lambda run: (run.name, run.parent.name))
+    hit = known if name == "last" else [r for r in known if name in {r.name, r.parent.name, f"{r.parent.name}/{r.name}"}]
+    if not hit:
+        last = f"the last is {known[-1]}" if known else f"there are none in {runs}/"
+        raise BadExperiment(f"no run called {name!r}; {last}; a run is a folder, an experiment's name, or `last`")
+    return hit[-1]
+
+
+def every(runs: Path) -> Iterator[Path]:
+    return (plan.parent for plan in runs.glob("*/*/plan.json"))

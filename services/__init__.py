@@ -1,0 +1,1 @@
+"""The messaging stack that the experiments are played on: real processes, real stores, its own failure modes."""

@@ -1,0 +1,33 @@
+"""The two ways a call can end badly: certainly nothing was done, or nobody knows.
+
+* Refused       nothing was done: a 4xx, or a 503 that carries `X-Executed: no`
+  x Unavailable   503, something this service needs is not there
+* Uncertain     the work was handed over and no answer came: a 5xx without that header
+
+Clients count on the difference: after Refused they may try elsewhere, after Uncertain only what is idempotent.
+"""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """Nothing was done. `status` is the HTTP status, `problem` what was found and what to do about it."""
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.problem = problem
+
+
+class Unavailable(Refused):
+    def __init__(self, problem: str) -> None:
+        super().__init__(503, problem)
+
+
+class Uncertain(Exception):
+    """It may or may not have been done: 504 after a time-out, 502 after a break-off, 500 for the rest."""
+
+    def __init__(self, problem: str, status: int = 500) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.problem = problem
