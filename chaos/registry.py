@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -60,10 +60,14 @@ def build(cls: type[Any], params: Mapping[str, Any]) -> Any:
         problems.append(f"{name} needs {', '.join(missing)}")
     if problems:
         raise BadExperiment(*problems)
-    try:
-        return msgspec.convert(dict(params), cls)
-    except msgspec.ValidationError as e:
-        raise BadExperiment(f"{name}: {e}") from None
+    types = get_type_hints(cls)
+    converted = {}
+    for key, value in params.items():
+        try:
+            converted[key] = msgspec.convert(value, types[key])
+        except msgspec.ValidationError as e:
+            raise BadExperiment(f"{name}.{key}: {e}".replace("`", "'")) from None
+    return cls(**converted)
 
 
 def hint(name: str, known: Iterable[str]) -> str:

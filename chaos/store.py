@@ -72,7 +72,7 @@ def find(runs: Path, name: str) -> Path:
     if (Path(name) / "plan.json").exists():
         return Path(name)
     known = sorted(every(runs), key=lambda run: (run.name, run.parent.name))
-    hit = known if name == "last" else [r for r in known if name in {r.name, r.parent.name, f"{r.parent.name}/{r.name}"}]
+    hit = [r for r in known if name in {"last", r.name, r.parent.name, f"{r.parent.name}/{r.name}"}]
     if not hit:
         last = f"the last is {known[-1]}" if known else f"there are none in {runs}/"
         raise BadExperiment(f"no run called {name!r}; {last}; a run is a folder, an experiment's name, or `last`")

@@ -118,12 +118,12 @@ class Service:
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics),
         ]
-        self.api = Door(Router(own + list(routes)), always=frozenset(_paths(own)), service=self)
+        self.api = Door(Router(own + list(routes), default=_nowhere), always=frozenset(_paths(own)), service=self)
         acts: list[BaseRoute] = [
             Route("/activate", self._activate, methods=["POST"]),
             Route("/standby", self._standby, methods=["POST"]),
         ]
-        self.admin = Guard(Door(Router(acts + list(admin)), always=None, service=self), SETTINGS.need("ADMIN_TOKEN"))
+        self.admin = Guard(Door(Router(acts + list(admin), default=_nowhere), always=None, service=self), SETTINGS.need("ADMIN_TOKEN"))
 
     def missing(self) -> dict[str, str]:
         return {part.name: why for part in self.parts if (why := part.missing()) is not None}
@@ -281,6 +281,10 @@ class Guard:
             await self._app(scope, receive, send)
         else:
             await problem(401, "admin token expected in Authorization: Bearer TOKEN")(scope, receive, send)
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    await problem(404, f"nothing answers to {scope['path']} here; services/README.md lists the API")(scope, receive, send)
 
 
 def _listen(port: int) -> socket.socket:

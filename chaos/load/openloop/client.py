@@ -1,0 +1,229 @@
+"""An HTTP client that knows whether a request can have left: Locust's, without its silent second tries.
+
+geventhttpclient as shipped sends an idempotent request again, up to eleven times, when a connection breaks after
+sending. That would turn a reset users lived through into a success, so `Client.request` here sends once.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import gevent
+import gevent.socket
+from gevent.queue import Empty
+from geventhttpclient.client import HTTPClient, HTTPClientPool
+from geventhttpclient.connectionpool import ConnectionPool
+from geventhttpclient.header import HeadersDataType
+from geventhttpclient.response import HTTPSocketPoolResponse
+from geventhttpclient.url import URL
+
+Address = tuple[Any, Any, int, str, Any]  # as getaddrinfo gives them
+Body = str | bytes | bytearray | memoryview | IO[bytes] | Iterable[bytes] | None
+
+
+class NotSent(OSError):
+    """Nothing of the request can have reached anybody: no address, no connection, or a first byte refused."""
+
+
+class Names:
+    """Addresses of hosts, kept as long as they work.
+
+    A resolver may take seconds once a container is gone, on one of few threads. So one look-up a name is under way
+    at a time, however many operations wait for it, and an address is asked for again only after it failed.
+    $CHAOS_HOSTS names a file in the format of /etc/hosts that is looked at first.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], list[Address]] = {}
+        self._asking: dict[tuple[str, int], Any] = {}
+        hosts = os.environ.get("CHAOS_HOSTS")
+        self._pinned = _hosts(Path(hosts)) if hosts else {}
+
+    def resolve(self, host: str, port: int) -> list[Address]:
+        """Raises OSError when the name has no address. Waits without limit: the caller has one."""
+        key = (host, port)
+        if key not in self._known:
+            asking = self._asking.get(key)
+            if asking is None:
+                asking = self._asking[key] = gevent.spawn(self._look_up, host, port)
+            found = asking.get()
+            if isinstance(found, OSError):
+                raise found
+        return self._known[key]
+
+    def forget(self, host: str, port: int) -> None:
+        self._known.pop((host, port), None)
+
+    def _look_up(self, host: str, port: int) -> OSError | None:
+        try:
+            where = self._pinned.get(host, host)
+            self._known[host, port] = gevent.socket.getaddrinfo(where, port, 0, socket.SOCK_STREAM)
+        except OSError as e:
+            return e
+        finally:
+            del self._asking[host, port]
+        return None
+
+
+class Connections(ConnectionPool):
+    """Connections of one user to one host."""
+
+    def __init__(self, names: Names, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._names = names
+
+    def _create_socket(self) -> Any:
+        host, port = self._connection_host, self._connection_port
+        ms = self.connection_timeout * 1000
+        try:
+            with gevent.Timeout(self.connection_timeout, TimeoutError(f"no connection within {ms:.0f} ms")):
+                return self._connect(self._names.resolve(host, port))
+        except (OSError, gevent.Timeout) as e:
+            self._names.forget(host, port)
+            raise NotSent(f"{host}:{port}: {_words(e)}") from e
+
+    def _connect(self, addresses: list[Address]) -> Any:
+        refused: OSError | None = None
+        for family, kind, protocol, _, address in addresses:
+            sock = gevent.socket.socket(family, kind, protocol)
+            try:
+                sock.connect(address)
+            except OSError as e:
+                sock.close()
+                if isinstance(e, TimeoutError):
+                    raise
+                refused = e
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                sock.settimeout(self.network_timeout)
+                return sock
+        assert refused is not None, "a name with no address is an error of the look-up"
+        raise refused
+
+    def _is_socket_alive(self, sock: Any) -> bool:
+        """Nothing to read and no end seen. Asked right before sending, without select (it ends at fd 1,023)."""
+        if sock is None or sock.fileno() < 0:
+            return False
+        try:
+            sock._sock.recv(1, socket.MSG_PEEK)  # non-blocking underneath
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def drop_idle(self) -> None:
+        """Close what is not in use: after a time-out the way to this host is in doubt for all of them."""
+        while True:
+            try:
+                self._socket_queue.get(block=False).close()
+            except Empty:
+                return
+
+
+class Client(HTTPClient):
+    """One host. A request is sent at most once; everything before its first byte raises NotSent."""
+
+    _connection_pool: Connections
+
+    def __init__(self, names: Names, host: str, port: int | None = None, **kwargs: Any) -> None:
+        super().__init__(host, port=port, **kwargs)
+        if not self.ssl:
+            pool = self._connection_pool
+            self._connection_pool = Connections(
+                names,
+                host,
+                pool._connection_port,
+                host,
+                pool._request_port,
+                size=pool.size,
+                connection_timeout=pool.connection_timeout,
+                network_timeout=pool.network_timeout,
+            )
+
+    def request(
+        self, method: str, request_uri: str, body: Body = b"", headers: HeadersDataType | None = None
+    ) -> HTTPSocketPoolResponse:
+        payload = body.encode() if isinstance(body, str) else body or b""
+        assert isinstance(payload, bytes), "users' files send text or bytes"
+        head = self._build_request(method.upper(), request_uri, body=payload, headers=headers)
+        sock = self._send(head.encode("latin-1") + payload)
+        return HTTPSocketPoolResponse(
+            sock,
+            self._connection_pool,
+            block_size=self.block_size,
+            method=method.upper(),
+            headers_type=self.headers_type,
+        )
+
+    def _send(self, message: bytes) -> Any:
+        """A socket with all of `message` on its way.
+
+        A kept connection may have ended an instant ago, after `_is_socket_alive` looked. The kernel then refuses
+        our very first byte: nothing was sent, and a new connection may have it. Once a byte was taken, whatever
+        happens is in doubt.
+        """
+        for _ in range(2):
+            sock = self._connection_pool.get_socket()
+            try:
+                try:
+                    taken = sock.send(message)
+                except (BrokenPipeError, ConnectionResetError) as e:
+                    self._connection_pool.release_socket(sock)
+                    refused = e
+                    continue
+                if taken < len(message):
+                    sock.sendall(message[taken:])
+            except BaseException:
+                self._connection_pool.release_socket(sock)
+                raise
+            return sock
+        raise NotSent(f"{self.host}:{self.port}: {_words(refused)} before the first byte") from refused
+
+
+class Clients(HTTPClientPool):
+    """The hosts one user talks to."""
+
+    clients: dict[tuple[str, int | None], HTTPClient]
+
+    def __init__(self, names: Names, connect: float, patience: float) -> None:
+        super().__init__(connection_timeout=connect, network_timeout=patience, concurrency=1_000, insecure=True)
+        self._names = names
+
+    def get_client(self, url: str | URL) -> HTTPClient:
+        at = url if isinstance(url, URL) else URL(url)
+        key = at.host, at.port
+        if key not in self.clients:
+            if at.scheme == "https":  # certificates are geventhttpclient's business; its connections serve here
+                self.clients[key] = HTTPClient.from_url(at, **self.client_args)
+            else:
+                self.clients[key] = Client(self._names, at.host, at.port, **self.client_args)
+        return self.clients[key]
+
+    def drop_idle(self, url: str) -> None:
+        client = self.get_client(url)
+        if isinstance(client, Client):
+            client._connection_pool.drop_idle()
+
+
+def _hosts(path: Path) -> Mapping[str, str]:
+    """Name → address, from a file in the format of /etc/hosts."""
+    found = {}
+    for line in path.read_text().splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        found.update(dict.fromkeys(names, address))
+    return found
+
+
+def _words(e: BaseException) -> str:
+    return getattr(e, "strerror", None) or str(e) or type(e).__name__
+
+
+monotonic = time.monotonic
