@@ -203,7 +203,7 @@ def _returns(journal: Journal, *journeys: str) -> tuple[str, ...]:
 
 
 def _slack(journal: Journal, *journeys: str) -> float:
-    """Two returns nearer than this are one: a return is only known to a stretch of `hold` seconds and ENOUGH arrivals."""
+    """Two returns nearer than this are one: each is known to a stretch of `hold` seconds and ENOUGH arrivals only."""
     return max(journal.plan.hold, *(ENOUGH * (resolution(journal, j) or 0.0) for j in journeys))
 
 

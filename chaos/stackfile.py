@@ -57,6 +57,7 @@ class Stack:
     variables: Mapping[str, str]  # what the description is interpolated with
     profiles: tuple[str, ...]
     extension: Mapping[str, Any]  # the file's x-chaos block
+    gateway: str | None  # the host's own address on the stack's network, where the file names one
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -67,10 +68,17 @@ class Stack:
         return self.path.parent
 
 
-def read(path: Path, posture: str | None = None, sets: Mapping[str, str] | None = None, strict: bool = True) -> Stack:
+def read(
+    path: Path,
+    posture: str | None = None,
+    sets: Mapping[str, str] | None = None,
+    strict: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> Stack:
     """Read `path` under a posture (default: the first one it names) with single knobs set on top.
 
-    Raises BadExperiment with every problem found. `sets` maps a knob to its value as YAML text.
+    Raises BadExperiment with every problem found. `sets` maps a knob to its value as YAML text;
+    `environ` is interpolated where neither posture nor knob has a say.
     """
     doc = _document(path)
     extension = doc.get("x-chaos") or {}
@@ -93,12 +101,12 @@ def read(path: Path, posture: str | None = None, sets: Mapping[str, str] | None 
         try:
             if strict:
                 problems.extend(_refused(path, name, spec))
-            services[name] = _service(f"{path}: services.{name}", name, _interpolate(spec, variables))
+            services[name] = _service(f"{path}: services.{name}", name, _interpolate(spec, {**(environ or {}), **variables}))
         except BadExperiment as e:
             problems.extend(e.problems)
     if problems:
         raise BadExperiment(*problems)
-    return Stack(path.resolve(), services, settings, variables, profiles, extension)
+    return Stack(path.resolve(), services, settings, variables, profiles, extension, _gateway(doc))
 
 
 def _document(path: Path) -> Mapping[str, Any]:
@@ -232,6 +240,14 @@ def _address(networks: Any) -> str | None:
         for spec in networks.values():
             if spec and spec.get("ipv4_address"):
                 return str(spec["ipv4_address"])
+    return None
+
+
+def _gateway(doc: Mapping[str, Any]) -> str | None:
+    for network in (doc.get("networks") or {}).values():
+        for config in ((network or {}).get("ipam") or {}).get("config") or ():
+            if config.get("gateway"):
+                return str(config["gateway"])
     return None
 
 

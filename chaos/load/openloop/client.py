@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -47,27 +46,28 @@ class Names:
     def resolve(self, host: str, port: int) -> list[Address]:
         """Raises OSError when the name has no address. Waits without limit: the caller has one."""
         key = (host, port)
-        if key not in self._known:
-            asking = self._asking.get(key)
-            if asking is None:
-                asking = self._asking[key] = gevent.spawn(self._look_up, host, port)
-            found = asking.get()
-            if isinstance(found, OSError):
-                raise found
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        if key not in self._asking:
+            self._asking[key] = gevent.spawn(self._look_up, host, port)
+        found: list[Address] | OSError = self._asking[key].get()
+        if isinstance(found, OSError):
+            raise found
+        return found
 
     def forget(self, host: str, port: int) -> None:
         self._known.pop((host, port), None)
 
-    def _look_up(self, host: str, port: int) -> OSError | None:
+    def _look_up(self, host: str, port: int) -> list[Address] | OSError:
+        where = self._pinned.get(host, host)
         try:
-            where = self._pinned.get(host, host)
-            self._known[host, port] = gevent.socket.getaddrinfo(where, port, 0, socket.SOCK_STREAM)
+            found: list[Address] = gevent.socket.getaddrinfo(where, port, 0, socket.SOCK_STREAM)
         except OSError as e:
             return e
         finally:
             del self._asking[host, port]
-        return None
+        self._known[host, port] = found
+        return found
 
 
 class Connections(ConnectionPool):
@@ -135,18 +135,17 @@ class Client(HTTPClient):
 
     def __init__(self, names: Names, host: str, port: int | None = None, **kwargs: Any) -> None:
         super().__init__(host, port=port, **kwargs)
-        if not self.ssl:
-            pool = self._connection_pool
-            self._connection_pool = Connections(
-                names,
-                host,
-                pool._connection_port,
-                host,
-                pool._request_port,
-                size=pool.size,
-                connection_timeout=pool.connection_timeout,
-                network_timeout=pool.network_timeout,
-            )
+        pool = self._connection_pool
+        self._connection_pool = Connections(
+            names,
+            host,
+            pool._connection_port,
+            host,
+            pool._request_port,
+            size=pool.size,
+            connection_timeout=pool.connection_timeout,
+            network_timeout=pool.network_timeout,
+        )
 
     def request(
         self, method: str, request_uri: str, body: Body = b"", headers: HeadersDataType | None = None
@@ -189,28 +188,23 @@ class Client(HTTPClient):
 
 
 class Clients(HTTPClientPool):
-    """The hosts one user talks to."""
+    """The hosts one user talks to. Concurrency is without limit in effect: arrivals are open."""
 
-    clients: dict[tuple[str, int | None], HTTPClient]
+    clients: dict[tuple[str, int | None], Client]  # type: ignore[assignment]  # ours only, so that NotSent holds
 
     def __init__(self, names: Names, connect: float, patience: float) -> None:
-        super().__init__(connection_timeout=connect, network_timeout=patience, concurrency=1_000, insecure=True)
+        super().__init__(connection_timeout=connect, network_timeout=patience, concurrency=1_000)
         self._names = names
 
-    def get_client(self, url: str | URL) -> HTTPClient:
+    def get_client(self, url: str | URL) -> Client:
         at = url if isinstance(url, URL) else URL(url)
         key = at.host, at.port
         if key not in self.clients:
-            if at.scheme == "https":  # certificates are geventhttpclient's business; its connections serve here
-                self.clients[key] = HTTPClient.from_url(at, **self.client_args)
-            else:
-                self.clients[key] = Client(self._names, at.host, at.port, **self.client_args)
+            self.clients[key] = Client(self._names, at.host, at.port, **self.client_args)
         return self.clients[key]
 
     def drop_idle(self, url: str) -> None:
-        client = self.get_client(url)
-        if isinstance(client, Client):
-            client._connection_pool.drop_idle()
+        self.get_client(url)._connection_pool.drop_idle()
 
 
 def _hosts(path: Path) -> Mapping[str, str]:
@@ -225,5 +219,3 @@ def _hosts(path: Path) -> Mapping[str, str]:
 def _words(e: BaseException) -> str:
     return getattr(e, "strerror", None) or str(e) or type(e).__name__
 
-
-monotonic = time.monotonic

@@ -1,0 +1,31 @@
+"""At least this share of a journey's operations must succeed, in one phase of the run or in all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+from chaos.evidence import cite
+from chaos.journal import Journal
+from chaos.measures.phases import studied
+from chaos.model import Finding, Verdict
+from chaos.protocols import Checker
+
+
+@final
+@dataclass(frozen=True)
+class Availability(Checker):
+    journey: str
+    at_least: float  # 0..1
+    phase: Literal["all", "before", "during", "after"] = "all"
+
+    def check(self, journal: Journal) -> Finding:
+        name = f"availability {self.journey}"
+        ops = [(n, op) for n, op, p in studied(journal, self.journey) if self.phase in ("all", p)]
+        when = "" if self.phase == "all" else f" {self.phase} the faults"
+        if not ops:
+            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {self.journey} was recorded{when}")
+        bad = [n for n, op in ops if not op.ok]
+        verdict = Verdict.PASS if 1 - len(bad) / len(ops) >= self.at_least else Verdict.FAIL
+        summary = f"{len(ops) - len(bad):,} of {len(ops):,} ok{when} ({1 - len(bad) / len(ops):.2%})"
+        return Finding(name, verdict, f"{summary}, wanted at least {self.at_least:.5g}", cite(ops=bad))

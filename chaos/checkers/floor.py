@@ -1,0 +1,24 @@
+"""Assumption: users really came. Under its floor the load proves nothing about the system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from chaos.journal import Journal
+from chaos.measures.reach import load
+from chaos.model import Finding, Verdict
+from chaos.protocols import Checker
+
+
+@final
+@dataclass(frozen=True)
+class Floor(Checker):
+    def check(self, journal: Journal) -> Finding:
+        seen = load(journal)
+        lowest, floor = seen["lowest_per_s"], seen["floor_per_s"]
+        summary = (
+            f"{seen['offered_per_s']:g}/s offered, {lowest:g}/s in the lowest {seen['window_s']:g} s "
+            f"(from {seen['lowest_at']:g} s on), floor {floor:g}/s"
+        )
+        return Finding("floor", Verdict.PASS if seen["n"] and lowest >= floor else Verdict.INCONCLUSIVE, summary)

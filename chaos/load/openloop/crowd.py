@@ -1,0 +1,142 @@
+"""Users: the classes of a users' file, how many there are of each, and the accounts they signed up with."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from locust.env import Environment
+
+from chaos.load.arrivals import apportion
+from chaos.load.contract import USERS, Account, Exit
+from chaos.load.openloop.client import Names
+from chaos.load.openloop.user import OpenUser
+
+
+class Stop(Exception):
+    """The program cannot go on: why, and the exit code that says so."""
+
+    def __init__(self, code: Exit, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A class of users, and what its users can do in the order of the file."""
+
+    cls: type[OpenUser]
+    journeys: tuple[tuple[str, str], ...]  # (journey, method)
+    weights: tuple[float, ...]
+    readbacks: tuple[tuple[str, str], ...]  # (journey, method)
+
+
+def load(path: Path) -> dict[str, Kind]:
+    """Classes of the users' file by name. Raises Stop with every problem found."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise Stop(Exit.USAGE, f"{path}: no such users' file; expected a Python file with OpenUser classes")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as e:
+        raise Stop(Exit.USAGE, f"{path}: cannot be imported: {type(e).__name__}: {e}") from e
+    found = {n: _kind(c) for n, c in vars(module).items() if _concrete(c)}
+    problems = [f"{path}: {n}: {p}" for n, k in found.items() for p in _problems(k)]
+    if not found:
+        problems = [f"{path}: no users; expected at least one class that subclasses OpenUser"]
+    if problems:
+        raise Stop(Exit.USAGE, "\n".join(problems))
+    return found
+
+
+def sign_ups(kinds: dict[str, Kind], count: int) -> list[Account]:
+    """Fresh accounts, a class a block (the schedule spreads its arrivals over them evenly).
+
+    Names carry a tag of their own, so that a stack that has seen another run does not mix the two up.
+    """
+    classes = [k.cls for k in kinds.values()]
+    try:
+        numbers = apportion([c.weight for c in classes], [c.least for c in classes], count)
+    except ValueError as e:
+        raise Stop(Exit.USAGE, f"count: {e}") from None
+    who = [name for name, n in zip(kinds, numbers, strict=True) for _ in range(n)]
+    tag, width = secrets.token_hex(3), len(str(count - 1))
+    return [Account(f"u{i:0{width}}-{tag}", kind, {}) for i, kind in enumerate(who)]
+
+
+def save(run: Path, users: Sequence[OpenUser]) -> None:
+    """Write users.json, readable by its owner only from its first byte on."""
+    path = run / USERS
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
+        f.write(msgspec.json.encode([Account(u.name, type(u).__name__, u.kept) for u in users]))
+
+
+def saved(run: Path, kinds: dict[str, Kind]) -> list[Account]:
+    path = run / USERS
+    try:
+        accounts = msgspec.json.decode(path.read_bytes(), type=list[Account])
+    except (OSError, msgspec.MsgspecError) as e:
+        raise Stop(Exit.NO_USERS, f"{path}: {e}; expected what --mode prepare writes") from None
+    strange = sorted({a.kind for a in accounts} - set(kinds))
+    if strange:
+        raise Stop(Exit.NO_USERS, f"{path}: users of {strange}, but the users' file has {sorted(kinds)}")
+    return accounts
+
+
+def people(accounts: Sequence[Account], kinds: dict[str, Kind]) -> list[OpenUser]:
+    environment = Environment(user_classes=[k.cls for k in kinds.values()])
+    names = Names()
+    found = []
+    for place, account in enumerate(accounts):
+        user = kinds[account.kind].cls(environment, names, account.name, place)
+        user.mates = [a.name for a in accounts if a.kind == account.kind]
+        user.kept = account.kept
+        found.append(user)
+    return found
+
+
+def _concrete(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, OpenUser) and not thing.abstract and thing.weight > 0
+
+
+def _kind(cls: type[OpenUser]) -> Kind:
+    methods: dict[str, Callable[..., Any]] = {}
+    for c in reversed(cls.__mro__):  # a journey inherited keeps its place, one overridden its new marks
+        methods.update({n: m for n, m in vars(c).items() if callable(m)})
+    journeys = [(m.__dict__["journey"], n) for n, m in methods.items() if "journey" in _marks(m)]
+    return Kind(
+        cls,
+        tuple((name, method) for (name, _), method in journeys),
+        tuple(weight for (_, weight), _ in journeys),
+        tuple((m.__dict__["readback"], n) for n, m in methods.items() if "readback" in _marks(m)),
+    )
+
+
+def _marks(method: Callable[..., Any]) -> dict[str, Any]:
+    return getattr(method, "__dict__", {})
+
+
+def _problems(kind: Kind) -> list[str]:
+    found = []
+    if not kind.journeys:
+        found.append('no journeys; mark at least one method with @journey("name")')
+    if any(w <= 0 for w in kind.weights):
+        found.append(f"journey weights are {list(kind.weights)}; expected numbers above 0")
+    if not kind.cls.hosts:
+        found.append('no hosts; expected hosts = ["http://name:port", …]')
+    found += [
+        f"host {h!r}; expected http://name:port without a path"
+        for h in kind.cls.hosts
+        if not h.startswith("http://") or h.count("/") > 2
+    ]
+    return found

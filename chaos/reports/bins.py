@@ -1,0 +1,60 @@
+"""Operations over time in equal bins: what sparklines and charts draw."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from chaos.journal import Journal
+
+
+@dataclass
+class Bin:
+    """Operations whose intended start lies in [start, end), seconds on the timeline."""
+
+    start: float
+    end: float
+    ok: int = 0
+    info: int = 0
+    fail: int = 0
+    waits: list[float] = field(default_factory=list)  # ms, of answered operations
+
+    @property
+    def n(self) -> int:
+        return self.ok + self.info + self.fail
+
+    @property
+    def success(self) -> float | None:
+        return self.ok / self.n if self.n else None
+
+
+def span(journal: Journal) -> tuple[float, float]:
+    """From the steady phase to the end of the load, seconds."""
+    begin = -journal.plan.steady
+    end = max([op.t for _, op in journal.operations()], default=0.0)
+    return begin, max(end, journal.plan.length, begin + 1.0)
+
+
+def bins(journal: Journal, journey: str, count: int) -> list[Bin]:
+    """`count` bins over the whole span, the warm-up left out."""
+    begin, end = span(journal)
+    width = (end - begin) / count
+    found = [Bin(begin + k * width, begin + (k + 1) * width) for k in range(count)]
+    for _, op in journal.operations(journey):
+        if op.t < begin:
+            continue
+        b = found[min(math.floor((op.t - begin) / width), count - 1)]
+        if op.ok:
+            b.ok += 1
+            b.waits.append(op.latency * 1000)
+        elif op.result == "info":
+            b.info += 1
+        else:
+            b.fail += 1
+    return found
+
+
+def nodes_hit(journal: Journal) -> list[tuple[float, int]]:
+    """(seconds, nodes under any fault) each time it changes."""
+    times = sorted({t for w in journal.windows for t in (w.start, w.end)})
+    return [(t, len({n for w in journal.windows if t in w for n in w.nodes})) for t in times]

@@ -1,0 +1,61 @@
+"""A plan for people: when what happens to which nodes, in run time and in incident time."""
+
+from __future__ import annotations
+
+import textwrap
+
+from chaos.plan import Plan
+from chaos.units import in_words
+
+WIDTH = 100
+
+
+def render(plan: Plan) -> str:
+    """Plain text, the same for the same plan."""
+    knobs = ", ".join(f"{k}={_plain(v)}" for k, v in sorted(plan.settings.items()) if k not in {"posture", "short"})
+    lines = [
+        f"{plan.experiment}, seed {plan.seed}, target {plan.target}, posture {plan.posture or 'none'}",
+        *textwrap.wrap(plan.claim, WIDTH),
+        "",
+        f"{len(plan.nodes)} nodes; {knobs or 'no knobs'}",
+        f"load: {plan.load.count} users, {plan.load.rate:g} operations a second "
+        f"(fewer than {plan.load.floor:g} and the run says nothing)",
+        f"steady for {plan.steady:g} s, timeline {plan.length:g} s, then {plan.recover:g} s to recover"
+        + (f"; 1 s of the run is {in_words(plan.scale)} of the incident" if plan.scale != 1 else ""),
+        "",
+        *_timeline(plan),
+        "",
+        "checks",
+        *(_check(c.id, c.params, c.known_gap) for c in plan.checks),
+        *(f"  left out: {text}" for text in plan.left_out),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _timeline(plan: Plan) -> list[str]:
+    rows: list[tuple[float, str, tuple[str, ...]]] = []
+    for step in plan.steps:
+        rows.append((step.at, f"{step.id}: {step.fault}", step.nodes))
+        for release in step.releases:
+            if release.nodes:
+                unit = f" (boot unit {release.unit})" if release.unit else ""
+                rows.append((release.t, f"{step.id}: healed{unit}", release.nodes))
+    rows += [(act.at, f"{act.id}: {' '.join(act.command)}", act.nodes) for act in plan.acts]
+    lines = []
+    for t, text, nodes in sorted(rows):
+        when = f"{t:9.3f} s" + (f"  T+{t * plan.scale / 3600:6.2f} h" if plan.scale != 1 else "")
+        lines.append(f"{when}  {text}")
+        indent = " " * 14
+        lines += textwrap.wrap(", ".join(nodes), WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return lines
+
+
+def _check(ident: str, params: object, known_gap: str) -> str:
+    said = ", ".join(f"{k} {_plain(v)}" for k, v in dict(params).items() if k != "name")  # type: ignore[call-overload]
+    return f"  {ident}: {said}" + (f"   [known gap: {known_gap}]" if known_gap else "")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,161 @@
+"""A run in plain words: durations, shares, and what users lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaos.incident import Row
+from chaos.journal import Journal
+from chaos.judgement import Judgement
+from chaos.model import Event, Finding, Op, Verdict
+from chaos.units import in_words
+
+NONE = "–"
+GONE = 0.9  # share of operations that failed, from which on users say "it is gone"
+
+MEANING = {
+    Verdict.PASS: "every check held, or failed as it is known to",
+    Verdict.INCONCLUSIVE: "the run does not show it; see the assumptions",
+    Verdict.FAIL: "a check did not hold",
+    Verdict.ERROR: "the harness could not do its job",
+    Verdict.DIRTY: "something was left behind after the heal",
+}
+
+
+def incident_time(seconds: float, scale: float) -> str:
+    """Run seconds as incident time, in words; with scale 1 they are the same."""
+    return in_words(seconds * scale)
+
+
+def both(seconds: float, scale: float) -> str:
+    """Incident time with run time beside it, or run time alone at scale 1."""
+    if scale == 1:
+        return f"{seconds:.2f} s"
+    return f"{incident_time(seconds, scale)} of incident time ({seconds:.2f} s of the run)"
+
+
+def percent(share: float | None) -> str:
+    """Never rounded up to 100 %: one lost operation must stay visible."""
+    if share is None:
+        return NONE
+    return f"{share:.1%}" if share in (0.0, 1.0) else f"{min(max(share, 0.0005), 0.9994):.1%}".replace("100.0%", "99.9%")
+
+
+def ms(value: float | None, n: int = 1) -> str:
+    """Milliseconds; without an answer there is none, without operations nothing is known."""
+    if not n:
+        return NONE
+    return "no answer" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def lost(journal: Journal, judgement: Judgement) -> list[str]:
+    """What users lost, worst first, then what was spared, then what became of their writes. One sentence each."""
+    m, scale = judgement.measures, journal.plan.scale
+    outages: Mapping[str, Any] = m["outage"]
+    order = sorted(outages, key=lambda j: (outages[j]["back"] is not None, -(m["rto_s"][j] or 0.0), j))
+    said = [_outage(j, outages[j], m["rto_s"][j], scale) for j in order]
+    spared = [j for j in m["rto_s"] if j not in outages]
+    if spared:
+        n = {j: m["availability"][j]["counts"] for j in spared}
+        ops = sum(c["during"] + c["after"] for c in n.values())
+        said.append(f"Not touched: {', '.join(spared)} (none of {ops:,} operations failed).")
+    if not m["rto_s"]:
+        said.append("No operation was recorded since the first fault.")
+    said.append(_writes(m))
+    return said
+
+
+def _outage(journey: str, o: Mapping[str, Any], rto: float | None, scale: float) -> str:
+    name, share = journey[:1].upper() + journey[1:], o["failed"] / o["of"]
+    gone = "was gone" if share >= GONE else f"failed {percent(share)} of the time"
+    behind = f"{o['failed']:,} of {o['of']:,} operations"
+    if rto is None:
+        return f"{name} never came back: it {gone} from {o['from']:.2f} s to the end of the run; {behind} failed."
+    return f"{name} {gone} for {both(rto, scale)}; {behind} failed."
+
+
+def _writes(m: Mapping[str, Any]) -> str:
+    d = m["delivery"]
+    if not d:
+        return "Nobody knows whether writes were lost: nothing was read back."
+    unread = f" {d['unread']:,} could not be read back." if d["unread"] else ""
+    if not (d["lost"] or d["ghost"] or d["duplicated"]):
+        return f"No acknowledged write was lost, none is there twice ({d['acked']:,} read back).{unread}"
+    rpo = max((r for r in m["rpo_s"].values() if r is not None), default=0.0)
+    back = f", the oldest acknowledged {rpo:.2f} s before the blow" if d["lost"] else ""
+    others = f"; {d['ghost']} refused writes are there, {d['duplicated']} are there twice"
+    extra = others if d["ghost"] or d["duplicated"] else ""
+    return f"{d['lost']:,} of {d['acked']:,} acknowledged writes are lost{back}{extra}.{unread}"
+
+
+def outcome(finding: Finding) -> str:
+    """PASS, FAIL, …, with the mark of a known gap told apart from a surprise."""
+    if finding.known_gap:
+        return "KNOWN GAP" if finding.verdict is Verdict.FAIL else "HELD"
+    return finding.verdict.value
+
+
+def standing(row: Row) -> str:
+    """How a measurement stands to its fact."""
+    if not row.shown:
+        return "not shown"
+    if row.use == "calibrate":
+        return {True: "reproduced", False: "NOT reproduced", None: "input"}[row.holds]
+    word = {"predict": "as predicted", "control": "untouched"}[row.use]
+    return {True: word, False: "MISSED", None: "unknown"}[row.holds]
+
+
+def value(v: Any) -> str:
+    """A fact or a measurement, short."""
+    if v is None:
+        return NONE
+    if isinstance(v, bool):
+        return "yes" if v else "no"
+    if isinstance(v, list | tuple):
+        if v and all(isinstance(x, list | tuple) for x in v):
+            return ", ".join(_group(x) for x in v)
+        return " to ".join(value(x) for x in v) if len(v) == 2 else ", ".join(value(x) for x in v)
+    return f"{v:g}" if isinstance(v, int | float) else str(v)
+
+
+def _group(x: Any) -> str:
+    if len(x) == 2 and isinstance(x[1], int | float):
+        return f"{x[0]} {x[1]:g}" if isinstance(x[0], str) else f"{x[0]:g}: {x[1]:g}"
+    return " = ".join(map(str, x))
+
+
+def line(name: str, found: Event | Op) -> str:
+    """One line of evidence, for people."""
+    if isinstance(found, Op):
+        answer = str(found.status) if found.status else found.error or "no answer"
+        more = f", {found.error}" if found.status and found.error else ""
+        return (
+            f"{name}: t={found.t:.3f} s {found.user} ({found.client}) {found.journey}/{found.op} {found.id}: "
+            f"{found.result}, {answer}{more}, {found.latency * 1000:,.0f} ms"
+        )
+    data = " ".join(f"{k}={_short(v)}" for k, v in sorted(found.data.items()))
+    return f"{name}: t={found.t:.3f} s {found.kind} {found.subject} {data}".rstrip()
+
+
+def _short(v: Any) -> str:
+    return ",".join(map(str, v)) if isinstance(v, list | tuple) else str(v)
+
+
+def settings(journal: Journal) -> str:
+    """The run's knobs as one line, the posture first."""
+    knobs = {k: v for k, v in sorted(journal.plan.settings.items()) if k != "posture"}
+    return ", ".join([journal.plan.posture or "no posture", *(f"{k}={value(v)}" for k, v in knobs.items())])
+
+
+def again(journal: Journal) -> str:
+    """The command that plays the same plan again."""
+    p = journal.plan
+    knobs = f" --posture {p.posture}" if p.posture else ""
+    return f"chaos run {p.experiment} --seed {p.seed} --target {p.target}{knobs}{' --short' if p.short else ''}"
+
+
+def known_gaps(judgement: Judgement) -> Iterator[str]:
+    for f in judgement.known_gaps:
+        held = " (it held this time, by luck)" if f.verdict is Verdict.PASS else ""
+        yield f"{f.check}: {f.known_gap}{held}. {f.summary}"
