@@ -1,4 +1,4 @@
-"""At least this share of a journey's operations must succeed, in one phase of the run or in all of it."""
+"""At least this share of operations must succeed: of one journey or of all, in one phase of the run or in all of it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from chaos.protocols import Checker
 @final
 @dataclass(frozen=True)
 class Availability(Checker):
-    journey: str
     at_least: float  # 0..1
+    journey: str = ""  # empty: all journeys together
     phase: Literal["all", "before", "during", "after"] = "all"
 
     def check(self, journal: Journal) -> Finding:
-        name = f"availability {self.journey}"
-        ops = [(n, op) for n, op, p in studied(journal, self.journey) if self.phase in ("all", p)]
+        name = f"availability {self.journey}".rstrip()
+        ops = [(n, op) for n, op, p in studied(journal, self.journey or None) if self.phase in ("all", p)]
         when = "" if self.phase == "all" else f" {self.phase} the faults"
         if not ops:
-            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {self.journey} was recorded{when}")
+            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {self.journey or 'anybody'} was recorded{when}")
         bad = [n for n, op in ops if not op.ok]
         verdict = Verdict.PASS if 1 - len(bad) / len(ops) >= self.at_least else Verdict.FAIL
         summary = f"{len(ops) - len(bad):,} of {len(ops):,} ok{when} ({1 - len(bad) / len(ops):.2%})"

@@ -1,4 +1,4 @@
-"""A journey's waits, from the intended start of each operation, must not exceed these milliseconds.
+"""Waits, from the intended start of each operation, must not exceed these milliseconds.
 
 An operation without the promised answer took for ever: a system does not get quicker by turning users away.
 """
@@ -20,7 +20,7 @@ from chaos.protocols import Checker
 @final
 @dataclass(frozen=True)
 class Latency(Checker):
-    journey: str
+    journey: str = ""  # empty: all journeys together
     p50_ms: float | None = None  # at most
     p95_ms: float | None = None  # at most
     p99_ms: float | None = None  # at most
@@ -36,11 +36,11 @@ class Latency(Checker):
         return {name: limit for name, limit in given.items() if limit is not None}
 
     def check(self, journal: Journal) -> Finding:
-        name = f"latency {self.journey}"
-        ops = {n: op for n, op, p in studied(journal, self.journey) if self.phase in ("all", p)}
+        name = f"latency {self.journey}".rstrip()
+        ops = {n: op for n, op, p in studied(journal, self.journey or None) if self.phase in ("all", p)}
         when = "" if self.phase == "all" else f" {self.phase} the faults"
         if not ops:
-            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {self.journey} was recorded{when}")
+            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {self.journey or 'anybody'} was recorded{when}")
         words, broken = [], []
         for quantile, limit in self._limits.items():
             found = quantile_ms(list(ops.values()), QUANTILES[quantile])

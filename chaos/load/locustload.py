@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
@@ -20,39 +21,50 @@ from chaos.protocols import CanHost, Hosted, Load
 PREPARE = 60.0  # seconds for users to sign up, the process's start included
 READY = 30.0  # seconds for the process to start: a second on a quiet machine
 READBACK = 300.0  # seconds for reading everything back
-LEAD = 0.3  # seconds from writing the schedule to its first arrival
+ATTEMPT = 100_000  # ids of a user in one start of the load; the next start's begin above them
 
 
 @final
 class LocustLoad(Load):
     """Users of `spec`, hosted by `target`; files and logs in `run_dir`. Order: prepare, start, drain, readback.
 
-    `experiments` is the folder that `spec.users` is relative to. `tail` reads the success rates as they come.
+    `spec.users` is relative to `root`/experiments. Arrivals begin `steady` seconds before t0, or as soon as the
+    process is ready. `start` may be called again after `stop`: the record then begins anew, ids go on.
     """
 
-    def __init__(self, target: CanHost, spec: LoadSpec, run_dir: Path, experiments: Path) -> None:
+    lead = 3.0  # seconds: the process starts in one on a quiet machine
+
+    def __init__(self, target: CanHost, spec: LoadSpec, run_dir: Path, root: Path, *, steady: float) -> None:
         self._target, self._spec, self._run = target, spec, run_dir.absolute()
-        self._users = (experiments / spec.users).absolute()
+        self._users = (root / "experiments" / spec.users).absolute()
+        self._steady = steady
+        self._starts = 0
         self._hosted: Hosted | None = None
         self._t0 = self._until = 0.0
-        self.tail = Tail(self._run / OPS)
+        self._tail = Tail(self._run / OPS)
 
     async def prepare(self) -> None:
         """Sign users up and leave their accounts in users.json. Needs a stack that is up."""
         if not self._users.is_file():
-            raise BadExperiment(f"load: users: no file {self._users}; expected a users' file, see docs/guide/load.md")
+            raise BadExperiment(f"load.users: no file {self._users}; expected a users' file (docs/guide/load.md)")
         await self._complete("prepare", PREPARE, "--count", str(self._spec.count))
 
     async def start(self, t0: float, until: float) -> None:
-        """Begin arrivals, as soon as the process is ready, until t0 + `until`; returns when the first is due."""
+        """Begin arrivals at t0 - steady, or when the process is ready; returns when the first is due."""
         for name in (ARRIVALS, OPS):
             (self._run / name).unlink(missing_ok=True)
-        self._t0, self._until = t0, until
-        self._hosted = await self._host("run", "--t0", repr(t0))
+        self._t0, self._until, self._tail = t0, until, Tail(self._run / OPS)
+        first = self._starts * ATTEMPT + 1
+        self._starts += 1
+        self._hosted = await self._host("run", "--t0", repr(t0), "--first", str(first))
         await self._ready()
-        start = time.monotonic() + LEAD - t0
+        start = max(-self._steady, time.monotonic() + 0.1 - t0)
         self._write_schedule(start, until)
-        await asyncio.sleep(max(0.0, t0 + start - time.monotonic()))
+        await asyncio.sleep(t0 + start - time.monotonic())
+
+    def success(self, seconds: float) -> Mapping[str, tuple[int, int]]:
+        """By journey: how many of the operations that ended in the last `seconds` were ok, and how many there were."""
+        return self._tail.rates(time.monotonic() - self._t0, seconds)
 
     async def drain(self) -> None:
         """No new arrivals; returns when the last operation has ended. ChaosError when the process did not do well."""

@@ -11,7 +11,7 @@ from chaos.judgement import Judgement
 from chaos.model import Event, Finding, Op, Verdict
 from chaos.units import in_words
 
-NONE = "–"
+NONE = "-"
 GONE = 0.9  # share of operations that failed, from which on users say "it is gone"
 
 MEANING = {
@@ -36,10 +36,10 @@ def both(seconds: float, scale: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Never rounded up to 100 %: one lost operation must stay visible."""
+    """Never rounded to 100 % or to 0 %: one lost operation must stay visible, and one that was spared."""
     if share is None:
         return NONE
-    return f"{share:.1%}" if share in (0.0, 1.0) else f"{min(max(share, 0.0005), 0.9994):.1%}".replace("100.0%", "99.9%")
+    return f"{share if share in (0.0, 1.0) else min(max(share, 0.001), 0.999):.1%}"
 
 
 def ms(value: float | None, n: int = 1) -> str:
@@ -149,9 +149,10 @@ def settings(journal: Journal) -> str:
 
 
 def again(journal: Journal) -> str:
-    """The command that plays the same plan again."""
-    p = journal.plan
+    """The command that plays the same plan again. Knobs set one by one are known from the command line only."""
+    p, argv = journal.plan, list(journal.env.get("argv", ()))
     knobs = f" --posture {p.posture}" if p.posture else ""
+    knobs += "".join(f" --set {argv[k + 1]}" for k, word in enumerate(argv[:-1]) if word == "--set")
     return f"chaos run {p.experiment} --seed {p.seed} --target {p.target}{knobs}{' --short' if p.short else ''}"
 
 

@@ -233,7 +233,7 @@ class BankUser(OpenUser):
 
 
 def png(colour: int) -> bytes:
-    """An 8 × 8 picture in one colour: small, and another one for each number."""
+    """A picture of 8 by 8 pixels in one colour: small, and another one for each number."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

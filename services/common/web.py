@@ -118,12 +118,13 @@ class Service:
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics),
         ]
-        self.api = Door(Router(own + list(routes), default=_nowhere), always=frozenset(_paths(own)), service=self)
+        self.api = Door(Router([*own, *routes], default=_nowhere), frozenset(_paths(own)), self)
         acts: list[BaseRoute] = [
             Route("/activate", self._activate, methods=["POST"]),
             Route("/standby", self._standby, methods=["POST"]),
         ]
-        self.admin = Guard(Door(Router(acts + list(admin), default=_nowhere), always=None, service=self), SETTINGS.need("ADMIN_TOKEN"))
+        acting = Door(Router([*acts, *admin], default=_nowhere), None, self)
+        self.admin = Guard(acting, SETTINGS.need("ADMIN_TOKEN"))
 
     def missing(self) -> dict[str, str]:
         return {part.name: why for part in self.parts if (why := part.missing()) is not None}
@@ -284,7 +285,8 @@ class Guard:
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    await problem(404, f"nothing answers to {scope['path']} here; services/README.md lists the API")(scope, receive, send)
+    text = f"nothing answers to {scope['path']} here; services/README.md lists the API"
+    await problem(404, text)(scope, receive, send)
 
 
 def _listen(port: int) -> socket.socket:

@@ -34,20 +34,21 @@ TRIES = 8  # for a page of the read-back, over all hosts, a second apart in the 
 class Visits:
     """Operations that are on their way, each in a greenlet of its own, and their lines."""
 
-    def __init__(self, users: list[OpenUser], kinds: dict[str, Kind], record: Record, t0: float) -> None:
+    def __init__(self, users: list[OpenUser], kinds: dict[str, Kind], record: Record, t0: float, first: int) -> None:
         self._users, self._record, self._t0 = users, record, t0
         self.stop = gevent.event.Event()  # no new arrivals
         self.failed: OSError | None = None  # why a line could not be written
         self._kinds = [kinds[type(u).__name__] for u in users]
-        self._visits = [0] * len(users)
+        self._next = [first] * len(users)
         self._under_way = gevent.pool.Group()
         self._puzzled: set[str] = set()  # errors of the users' file that were shown already
         self.lateness: list[float] = []
 
     def begin(self, arrival: Arrival) -> None:
         """Send the arrival's user on the journey it drew. Returns at once."""
-        number = self._visits[arrival.user] = self._visits[arrival.user] + 1
-        self._under_way.spawn(self._visit, arrival, f"{self._users[arrival.user].name}-{number:06d}")
+        number = self._next[arrival.user]
+        self._next[arrival.user] += 1
+        self._under_way.spawn(self._visit, arrival, f"{self._users[arrival.user].name}-{number:07d}")
 
     def drain(self) -> None:
         self._under_way.join(timeout=PATIENCE + 1.0)  # every operation has its own, shorter limit
@@ -114,7 +115,7 @@ def _sign_up(user: OpenUser, until: float) -> str:
     """Why it did not work; empty when it did."""
     while True:
         try:
-            begin(Operation(f"{user.name}-000000", until))
+            begin(Operation(f"{user.name}-0000000", until))
             user.sign_up()
             return ""
         except Broken as e:
@@ -127,10 +128,10 @@ def _sign_up(user: OpenUser, until: float) -> str:
         gevent.sleep(0.3)
 
 
-def walk(run: Path, kinds: dict[str, Kind], t0: float) -> None:
+def walk(run: Path, kinds: dict[str, Kind], t0: float, first: int) -> None:
     """Be ready, say so, wait for the schedule, and begin each arrival when it is due until it ends or SIGTERM."""
     users = crowd.people(crowd.saved(run, kinds), kinds)
-    visits = Visits(users, kinds, Record(run / OPS), t0)
+    visits = Visits(users, kinds, Record(run / OPS), t0, first)
     gevent.signal_handler(signal.SIGTERM, visits.stop.set)
     schedule = _schedule(run, visits.stop, len(users))
     for arrival in schedule:
@@ -186,11 +187,12 @@ def _read_back(record: Record, t0: float, user: OpenUser, name: str, method: str
     number = 0
     while True:
         number += 1
-        identity = f"{user.name}-readback-{number:06d}"
+        identity = f"{user.name}-readback-{number:07d}"
         start = time.monotonic()
         page, why, status = _page(getattr(user, method), user, after, identity)
-        if page and page.next is not None and after is not None and page.next <= after:
-            page, why = None, Broken("info", f"paging does not advance: after {after!r} comes {page.next!r}")
+        further = page.next if page else None
+        if further is not None and after is not None and further <= after:
+            page, why = None, Broken("info", f"paging does not advance: after {after!r} comes {further!r}")
         end = time.monotonic()
         record.write(
             Line(
@@ -242,6 +244,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--count", type=int, default=1, help="users to sign up (prepare)")
     parser.add_argument("--t0", type=float, default=0.0, help="t = 0 of the timeline on CLOCK_MONOTONIC, seconds")
+    parser.add_argument("--first", type=int, default=1, help="number in each user's first id (run)")
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the harness's to act on; it sends SIGTERM
     try:
@@ -249,7 +252,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.mode == "prepare":
             prepare(args.run, kinds, args.count)
         elif args.mode == "run":
-            walk(args.run, kinds, args.t0)
+            walk(args.run, kinds, args.t0, args.first)
         else:
             read_back(args.run, kinds, args.t0)
     except Stop as e:

@@ -218,4 +218,3 @@ def _hosts(path: Path) -> Mapping[str, str]:
 
 def _words(e: BaseException) -> str:
     return getattr(e, "strerror", None) or str(e) or type(e).__name__
-

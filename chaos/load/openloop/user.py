@@ -38,7 +38,7 @@ class Broken(Exception):
 class Operation:
     """What one user is doing now, in one greenlet."""
 
-    id: str  # chosen by the client: NAME-NNNNNN, so that a user's ids sort by time
+    id: str  # chosen by the client: NAME-NNNNNNN, so that a user's ids sort by time
     deadline: float  # CLOCK_MONOTONIC, seconds: nothing new is tried after it
     status: int = 0  # of the last answer
     done: int = 0  # writes acknowledged so far
@@ -93,7 +93,7 @@ class OpenUser(FastHttpUser):
 
     def __init__(self, environment: Environment, names: Names, name: str, place: int) -> None:
         self.host = self.hosts[0]
-        self.client_pool = Clients(names, CONNECT, PATIENCE)
+        self.client_pool: Clients = Clients(names, CONNECT, PATIENCE)
         super().__init__(environment)
         agent = self.client.client
         agent.cookiejar = None  # sessions are the users' file's business, and a jar costs more than the request
@@ -145,7 +145,7 @@ class OpenUser(FastHttpUser):
         *,
         json: object = None,
         data: bytes | None = None,
-        headers: Mapping[str, str] = {},  # noqa: B006  # read only
+        headers: Mapping[str, str] = {},
         accept: Iterable[int] = (),
     ) -> FastResponse:
         """The answer, if it is a 2xx or in `accept`; raises Broken otherwise, which ends the operation.
@@ -160,7 +160,11 @@ class OpenUser(FastHttpUser):
         while True:
             at = self._at
             answer = self.client.request(
-                method, self.hosts[at] + path, name=path.partition("?")[0], data=data, headers=sent
+                method,
+                self.hosts[at] + path,
+                name=path.partition("?")[0],
+                data=data,
+                headers=sent,  # type: ignore[arg-type]  # bytes are
             )
             error = getattr(answer, "error", None)
             if error is None:
@@ -182,13 +186,18 @@ class OpenUser(FastHttpUser):
         status = self.op.status = answer.status_code
         what = f"{method} {path}: {status}"
         if 200 <= status < 300 or status in accept:
-            if not answer._response.message_complete:  # locust swallows what breaks while it reads a body
+            if not _complete(answer):  # locust swallows what breaks while it reads a body
                 raise Broken("info", f"{what}, and the answer broke off", status)
             self.op.done += method != "GET"
             return answer
-        if answer.headers.get("X-Executed", "").lower() == "no":
+        assert answer.headers is not None, "an answer has headers"
+        if str(answer.headers.get("X-Executed") or "").lower() == "no":
             raise Broken("fail", f"{what}, not executed", status)
         raise Broken("fail" if 400 <= status < 500 else "info", what, status)
+
+
+def _complete(answer: FastResponse) -> bool:
+    return answer._response is not None and answer._response.message_complete
 
 
 def _cause(error: BaseException) -> str:

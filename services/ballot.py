@@ -1,0 +1,182 @@
+"""A candidate's side of the lease: asks all voters at once and counts what a majority has granted, and until when."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from services.lease import HOLD_S, Answer, Claim, Record
+
+NEVER = float("-inf")
+
+
+class Voters(Protocol):
+    """The way to the voters and to the other candidate. Every call ends within `lease.ASK_S` seconds."""
+
+    async def ask(self, voter: str, act: str, body: Claim | Record) -> Answer | None:
+        """weigh, claim, renew or release at one voter. None: no answer, it may or may not have been done."""
+
+    async def pledge(self) -> bool:
+        """Whether the other candidate promised to keep still for `lease.TTL_S`."""
+
+
+class Outlook(NamedTuple):
+    """What a claim would meet: granted by a majority or not, who holds the lease there, seconds until it runs out."""
+
+    granted: bool
+    holder: str
+    wait_s: float
+
+
+class Ballot:
+    """One candidate's standing with the voters. `clock` gives seconds and never goes back."""
+
+    def __init__(self, node: str, voters: Sequence[str], wire: Voters, clock: Callable[[], float]) -> None:
+        assert voters, "a ballot needs voters"
+        self.record = Record()
+        self._node = node
+        self._voters = tuple(voters)
+        self._wire = wire
+        self._clock = clock
+        self._seen = 0  # the highest epoch heard of
+        self._asked: dict[str, float] = {}  # voter: when the last renewal that it granted was sent
+        self._confirmed: dict[str, tuple[int, int]] = {}  # voter: the newest (epoch, version) it took over
+        self._pledged = NEVER  # when the last pledge was asked for
+        self._contested: set[str] = set()  # voters that know of a later epoch than ours
+        self._one_round = asyncio.Lock()
+        self._stragglers: set[asyncio.Task[None]] = set()
+
+    @property
+    def majority(self) -> int:
+        return len(self._voters) // 2 + 1
+
+    @property
+    def held(self) -> bool:
+        return self._clock() < self.held_until
+
+    @property
+    def held_until(self) -> float:
+        """When this node must begin to end its server, unless a renewal moves that on."""
+        if self.record.holder != self._node or len(self._contested) >= self.majority:
+            return NEVER
+        latest = sorted(self._asked.values(), reverse=True)
+        voted = latest[self.majority - 1] if len(latest) >= self.majority else NEVER
+        return max(voted, self._pledged) + HOLD_S
+
+    async def look(self, *, fresh: bool = False, forced: bool = False) -> Outlook:
+        """What a claim would meet now. It changes nothing at the voters, so a candidate may ask as often as it likes."""
+        answers: list[Answer] = []
+        await self._round("weigh", self._claim(None, fresh, forced), lambda _, answer: answers.append(answer))
+        if sum(answer.granted for answer in answers) >= self.majority:
+            return Outlook(True, "", 0.0)
+        held = [answer for answer in answers if answer.why == "held"]
+        holders = [answer.record.holder for answer in held]
+        holder = next((name for name in holders if holders.count(name) >= self.majority), "")
+        return Outlook(False, holder, min((answer.remaining_s for answer in held), default=0.0))
+
+    async def stand(
+        self, in_sync: tuple[str, ...] | None, *, fresh: bool = False, forced: bool = False
+    ) -> bool:
+        """Claim the lease under a new epoch; whether a majority granted it."""
+        async with self._one_round:
+            return await self._stand(self._claim(in_sync, fresh, forced))
+
+    async def renew(self) -> None:
+        """One round of renewals; `held_until` says what came of it."""
+        async with self._one_round:
+            await self._renew()
+
+    async def announce(self, in_sync: tuple[str, ...]) -> bool:
+        """Tell the voters who is in sync; whether a majority has taken it over."""
+        async with self._one_round:
+            if in_sync != self.record.in_sync:
+                self.record = msgspec.structs.replace(
+                    self.record, version=self.record.version + 1, in_sync=in_sync
+                )
+            await self._renew()
+            told = (self.record.epoch, self.record.version)
+            return sum(known >= told for known in self._confirmed.values()) >= self.majority
+
+    async def release(self) -> None:
+        """Give the lease back, once the server has ended. The epoch is not used again."""
+        async with self._one_round:
+            record, self.record = self.record, Record()
+            if record.holder == self._node:
+                await self._round("release", record, lambda *_: None)
+
+    def forget(self) -> None:
+        """Stop counting on the lease without a word to the voters: it runs out there."""
+        self.record = Record()
+
+    def _claim(self, in_sync: tuple[str, ...] | None, fresh: bool, forced: bool) -> Claim:
+        return Claim(Record(self._seen + 1, 0, self._node, in_sync), fresh, forced)
+
+    async def _stand(self, claim: Claim) -> bool:
+        sent, granted = self._clock(), set[str]()
+        self._seen = max(self._seen, claim.record.epoch)
+
+        def count(voter: str, answer: Answer) -> None:
+            if answer.granted:
+                granted.add(voter)
+
+        await self._round("claim", claim, count)
+        if len(granted) < self.majority:
+            return False
+        self.record = claim.record
+        self._asked = dict.fromkeys(granted, sent)
+        self._confirmed = dict.fromkeys(granted, (claim.record.epoch, 0))
+        self._contested.clear()
+        self._pledged = NEVER
+        return True
+
+    async def _renew(self) -> None:
+        if self._contested and self.held:
+            # Somebody's claim got through at a minority. A new epoch of our own wins those voters back.
+            await self._stand(Claim(Record(self._seen + 1, 0, self._node, self.record.in_sync)))
+            return
+        record, sent = self.record, self._clock()
+
+        def count(voter: str, answer: Answer) -> None:
+            if record.epoch != self.record.epoch:
+                return
+            if answer.granted:
+                self._asked[voter] = max(sent, self._asked.get(voter, sent))
+                told = (record.epoch, record.version)
+                self._confirmed[voter] = max(told, self._confirmed.get(voter, told))
+                self._contested.discard(voter)
+            elif answer.why == "superseded":
+                self._contested.add(voter)
+
+        await self._round("renew", record, count)
+        fresh = sum(asked >= sent for asked in self._asked.values())
+        if fresh < self.majority and len(self._contested) < self.majority:
+            await self._ask_pledge()
+
+    async def _ask_pledge(self) -> None:
+        """Only a holder may lean on the pledge: it carries a lease on and never makes one."""
+        sent, held = self._clock(), self.held
+        if held and await self._wire.pledge() and self.held:
+            self._pledged = sent
+
+    async def _round(self, act: str, body: Claim | Record, count: Callable[[str, Answer], None]) -> None:
+        """Ask all voters at once and return as soon as the outcome is certain: nobody waits for the dead."""
+        agreed = 0
+
+        async def one(voter: str) -> None:
+            nonlocal agreed
+            answer = await self._wire.ask(voter, act, body)
+            if answer is not None:
+                self._seen = max(self._seen, answer.record.epoch)
+                agreed += answer.granted
+                count(voter, answer)
+
+        waiting = {self._spawn(one(voter)) for voter in self._voters}
+        while waiting and agreed < self.majority:
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._stragglers.add(task)
+        task.add_done_callback(self._stragglers.discard)
+        return task

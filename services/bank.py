@@ -1,0 +1,87 @@
+"""The bank: a house of its own with its own users, tokens and database; it shares nothing with the messaging stack."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.common.errors import Refused
+from services.common.identity import check_user
+from services.common.ledger import Ledger
+from services.common.passwords import Passwords, check_password
+from services.common.settings import SETTINGS
+from services.common.tokens import Tokens
+from services.common.web import Service, answer, body
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS customers (
+    name text PRIMARY KEY,
+    password text NOT NULL,
+    since timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+class Login(msgspec.Struct):
+    user: str
+    password: str
+
+
+class Bank:
+    def __init__(self) -> None:
+        self.ledger = Ledger(SCHEMA)
+        self._passwords = Passwords()
+        self._tokens = Tokens(SETTINGS.need("TOKEN_KEY"), "bank")
+
+    async def login(self, request: Request) -> Response:
+        login = await body(request, Login)
+        check_user(login.user)
+        check_password(login.password)
+        stored = await self._stored(login.user)
+        if stored is None:
+            stored = await self._welcome(login)
+        if not await self._passwords.matches(stored, login.password):
+            raise Refused(401, "user and password do not match")
+        return answer({"token": self._tokens.issue(login.user)})
+
+    async def transfer(self, request: Request) -> Response:
+        return await self.ledger.transfer(self._user(request), request)
+
+    async def balance(self, request: Request) -> Response:
+        return await self.ledger.balance(self._user(request))
+
+    async def paid(self, request: Request) -> Response:
+        return await self.ledger.paid(self._user(request), request)
+
+    def _user(self, request: Request) -> str:
+        return self._tokens.user(request.headers.get("authorization", ""))
+
+    async def _stored(self, name: str) -> str | None:
+        rows = await self.ledger.database.read("SELECT password FROM customers WHERE name = $1", name)
+        return rows[0][0] if rows else None
+
+    async def _welcome(self, login: Login) -> str | None:
+        """A new customer. When two of that name come at once the first one's password counts."""
+        await self.ledger.database.write(
+            "WITH made AS (INSERT INTO customers VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING name)"
+            " SELECT open_account(name) FROM made",
+            login.user,
+            await self._passwords.hash(login.password),
+        )
+        return await self._stored(login.user)
+
+
+def main() -> None:
+    bank = Bank()
+    routes = [
+        Route("/login", bank.login, methods=["POST"]),
+        Route("/transfers", bank.transfer, methods=["POST"]),
+        Route("/balance", bank.balance),
+        Route("/readback", bank.paid),
+    ]
+    Service("bank", routes, parts=[bank.ledger.database]).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""A call to whichever instance of a component serves: order of last success, and no second execution by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+from services.common import metrics
+from services.common.errors import Unavailable, Uncertain
+from services.common.peer import NoAnswer, NotSent, Peer, Reply
+from services.common.settings import Address
+
+ATTEMPT = 1.0  # seconds one instance gets; services give up on their own stores after 0.8
+BUDGET = 1.3  # seconds for all attempts together
+LEAST = 0.1  # seconds that must be left to begin another attempt
+
+
+@dataclass(frozen=True)
+class Call:
+    """`again`: executing it twice does no harm, so it may be tried once more after an uncertain end.
+
+    `safe`: it changes nothing at all, so after any end nothing was done.
+    """
+
+    method: str
+    path: str  # encoded, with its query
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    again: bool = False
+    safe: bool = False
+    budget: float = BUDGET
+
+
+def in_order(peers: Sequence[Peer]) -> list[Peer]:
+    """Those that are not down, the one that served last first; as listed while none has served."""
+    return sorted((peer for peer in peers if not peer.down), key=lambda peer: -peer.good_at)
+
+
+class Peers:
+    """A Part (web.py): all instances of one component."""
+
+    def __init__(self, name: str, addresses: Sequence[Address], required: bool = False) -> None:
+        self.name = name
+        self._peers = [Peer(address) for address in addresses]
+        self._required = required
+
+    async def start(self) -> None:
+        for peer in self._peers:
+            peer.watch()
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(peer.close() for peer in self._peers))
+
+    def missing(self) -> str | None:
+        """Only a component this program cannot do without is missed."""
+        if not self._required or any(peer.answered and not peer.down for peer in self._peers):
+            return None
+        return f"no instance of {self.name} answers"
+
+    async def ask(self, call: Call) -> Reply:
+        """The answer of the first instance that gives one; it may be a 4xx, or a 503 that all of them gave.
+
+        Raises Unavailable when no instance has seen the request, Uncertain (502, 504, 500) when one may have
+        executed it. After an uncertain attempt a refusal by another instance proves nothing about the first, so it
+        stays uncertain.
+        """
+        deadline = time.monotonic() + call.budget
+        doubtful: Uncertain | None = None
+        with metrics.dependency(self.name):
+            try:
+                async for attempt in AsyncRetrying(
+                    retry=retry_if_exception_type(Uncertain),
+                    stop=stop_after_attempt(2 if call.again else 1),
+                    wait=wait_random(0.005, 0.04),
+                    reraise=True,
+                ):
+                    with attempt:
+                        if doubtful is not None and deadline - time.monotonic() < LEAST:
+                            raise doubtful
+                        try:
+                            reply = await self._round(call, deadline)
+                        except Uncertain as error:
+                            doubtful = error
+                            raise
+            except Unavailable:
+                if doubtful is not None and not call.safe:
+                    raise doubtful from None
+                raise
+        if doubtful is not None and not call.safe and (reply.refused or 400 <= reply.status < 500):
+            raise doubtful
+        return reply
+
+    async def _round(self, call: Call, deadline: float) -> Reply:
+        refused: Reply | None = None
+        unreached: list[str] = []
+        for peer in in_order(self._peers):
+            left = deadline - time.monotonic()
+            if left < LEAST:
+                break
+            try:
+                reply = await peer.ask(call.method, call.path, call.headers, call.body, min(ATTEMPT, left))
+            except NotSent as error:
+                unreached.append(str(error))
+            except NoAnswer as error:
+                raise Uncertain(str(error), error.status) from error
+            else:
+                if reply.status >= 500 and not reply.refused:
+                    raise Uncertain(f"{peer.address} answered {reply.status}", reply.status)
+                if not reply.refused:
+                    return reply
+                refused = refused or reply
+        if refused is not None:
+            return refused
+        tried = "; ".join(unreached) or f"all of {', '.join(str(peer.address) for peer in self._peers)} are down"
+        raise Unavailable(f"no instance of {self.name} was reached: {tried}; try again later")

@@ -1,0 +1,121 @@
+"""A double-entry ledger in PostgreSQL: a transfer is two entries that sum to zero, made once, and never overdrawn."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.common.db import Database
+from services.common.errors import Refused
+from services.common.identity import check_id, check_user
+from services.common.paging import page, readback
+from services.common.web import answer, body
+
+OPENING = 100_000_00  # cents given to a new account, as a transfer from the house
+# The house is the empty name. It keeps no balance of its own: its row would be the one everybody waits for, and the
+# sum of its entries says the same.
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS accounts (
+    owner text COLLATE "C" PRIMARY KEY,
+    balance bigint NOT NULL CHECK (balance >= 0)
+);
+CREATE TABLE IF NOT EXISTS transfers (
+    id text COLLATE "C" PRIMARY KEY,
+    payer text COLLATE "C" NOT NULL,
+    payee text COLLATE "C" NOT NULL,
+    cents bigint NOT NULL CHECK (cents > 0),
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS transfers_paid ON transfers (payer, id);
+CREATE TABLE IF NOT EXISTS entries (
+    transfer text COLLATE "C" NOT NULL REFERENCES transfers,
+    account text COLLATE "C" NOT NULL,
+    cents bigint NOT NULL CHECK (cents <> 0),
+    PRIMARY KEY (transfer, account)
+);
+CREATE INDEX IF NOT EXISTS entries_of ON entries (account);
+
+CREATE OR REPLACE FUNCTION book(t_id text, t_payer text, t_payee text, t_cents bigint) RETURNS void AS $$
+    INSERT INTO transfers (id, payer, payee, cents) VALUES (t_id, t_payer, t_payee, t_cents);
+    INSERT INTO entries VALUES (t_id, t_payer, -t_cents), (t_id, t_payee, t_cents);
+    UPDATE accounts SET balance = balance - t_cents WHERE owner = t_payer;
+    UPDATE accounts SET balance = balance + t_cents WHERE owner = t_payee;
+$$ LANGUAGE sql;
+
+CREATE OR REPLACE FUNCTION open_account(name text) RETURNS void AS $$
+BEGIN
+    INSERT INTO accounts VALUES (name, 0) ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        PERFORM book('opening.' || name, '', name, {OPENING});
+    END IF;
+END $$ LANGUAGE plpgsql;
+
+CREATE OR REPLACE FUNCTION transfer(t_id text, t_payer text, t_payee text, t_cents bigint) RETURNS text AS $$
+DECLARE
+    known transfers%ROWTYPE;
+    funds bigint;
+BEGIN
+    -- Always in the same order, or two opposite transfers would wait for each other.
+    PERFORM open_account(least(t_payer, t_payee));
+    PERFORM open_account(greatest(t_payer, t_payee));
+    PERFORM FROM accounts WHERE owner IN (t_payer, t_payee) ORDER BY owner FOR UPDATE;
+    -- The locks make even a repetition a commit of its own, which waits for the standby after the first one's.
+    SELECT * INTO known FROM transfers WHERE id = t_id;
+    IF FOUND THEN
+        IF (known.payer, known.payee, known.cents) = (t_payer, t_payee, t_cents) THEN
+            RETURN 'again';
+        END IF;
+        RETURN 'taken';
+    END IF;
+    SELECT balance INTO funds FROM accounts WHERE owner = t_payer;
+    IF funds < t_cents THEN
+        RETURN 'short';
+    END IF;
+    PERFORM book(t_id, t_payer, t_payee, t_cents);
+    RETURN 'done';
+END $$ LANGUAGE plpgsql;
+"""
+
+
+class Transfer(msgspec.Struct):
+    id: str
+    to: str
+    amount: Annotated[int, msgspec.Meta(gt=0, le=10**12)]  # cents
+
+
+class Ledger:
+    """What pay and bank have in common. Callers say who is asking."""
+
+    def __init__(self, schema: str = "") -> None:
+        self.database = Database(SCHEMA + schema)
+
+    async def transfer(self, payer: str, request: Request) -> Response:
+        order = await body(request, Transfer)
+        check_id(order.id)
+        check_user(order.to)
+        if order.to == payer:
+            raise Refused(400, "to: payer and payee are the same account")
+        rows = await self.database.write(
+            "SELECT transfer($1, $2, $3, $4)", order.id, payer, order.to, order.amount
+        )
+        outcome = rows[0][0]
+        if outcome == "short":
+            raise Refused(409, f"not enough funds for {order.amount} cents")
+        if outcome == "taken":
+            raise Refused(409, f"id {order.id!r} belongs to another transfer; choose a new one")
+        return answer({"id": order.id}, 201 if outcome == "done" else 200)
+
+    async def balance(self, owner: str) -> Response:
+        rows = await self.database.read("SELECT balance FROM accounts WHERE owner = $1", owner)
+        # Nobody has paid or been paid yet: the account will open with this.
+        return answer({"balance": rows[0][0] if rows else OPENING})
+
+    async def paid(self, payer: str, request: Request) -> Response:
+        after, limit = page(request)
+        rows = await self.database.read(
+            "SELECT id FROM transfers WHERE payer = $1 AND id > $2 ORDER BY id LIMIT $3", payer, after, limit
+        )
+        return readback([row[0] for row in rows], limit)

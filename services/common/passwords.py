@@ -1,0 +1,54 @@
+"""Passwords as argon2 hashes, made and checked off the event loop and only two at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from services.common.errors import Refused
+
+LONGEST = 256  # characters
+AT_ONCE = 2  # more would only wait for the cores, and hold 8 MiB each meanwhile
+PATIENCE = 0.6  # seconds to wait for a turn: in a storm it is kinder to be refused than to time out
+
+
+class Passwords:
+    def __init__(self) -> None:
+        # About 15 ms of one core each, so that a storm of log-ins is felt as it should be.
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1)
+        self._decoy = self._hasher.hash(secrets.token_hex())
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def hash(self, password: str) -> str:
+        await self._turn()
+        try:
+            return await asyncio.to_thread(self._hasher.hash, password)
+        finally:
+            self._turns.release()
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether it is the password. Nobody's (None) takes as long, or names could be told apart."""
+        await self._turn()
+        try:
+            await asyncio.to_thread(self._hasher.verify, stored or self._decoy, password)
+        except VerificationError:
+            return False
+        finally:
+            self._turns.release()
+        return stored is not None
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Refused(503, f"too many log-ins: no turn within {PATIENCE} s; try again later") from None
+
+
+def check_password(password: str) -> str:
+    if not 1 <= len(password) <= LONGEST:
+        raise Refused(400, f"password: found {len(password)} characters, expected 1 to {LONGEST}")
+    return password

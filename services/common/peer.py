@@ -1,0 +1,165 @@
+"""One instance of a component as its callers see it: reached, in doubt, or down and probed in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from services.common.log import log
+from services.common.names import resolve
+from services.common.settings import Address
+
+CONNECT = 0.25  # seconds to reach a peer
+DOUBT = 0.25  # seconds without an answer after which a peer is probed on a connection of its own
+PROBE = 0.5  # seconds a probe may take, and seconds between probes of a peer that is down
+
+
+class NotSent(Exception):
+    """No connection came about: the peer certainly has not seen the request."""
+
+
+class NoAnswer(Exception):
+    """The request was handed over and no whole answer came back: 504 out of time, 502 broken off."""
+
+    def __init__(self, problem: str, status: int) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def refused(self) -> bool:
+        """The peer says that it did nothing and somebody else might."""
+        return self.status == 503 and self.headers.get("X-Executed") == "no"
+
+
+class Names(AbstractResolver):
+    """aiohttp's view of names.py."""
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        address = await resolve(host)
+        return [{"hostname": host, "host": address, "port": port, "family": 2, "proto": 0, "flags": 0}]
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass(eq=False)
+class Peer:
+    address: Address
+    down: bool = False
+    good_at: float = 0.0  # when it last served a request, monotonic
+    answered: bool = False  # it was up at least once
+    _session: aiohttp.ClientSession | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _probing: bool = False
+
+    async def ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit: float
+    ) -> Reply:
+        """One request, never repeated. Raises NotSent or NoAnswer. `limit` in seconds."""
+        if self._session is None:
+            self._session = _session()
+        alarm = asyncio.get_running_loop().call_later(DOUBT, self._doubt)
+        try:
+            async with self._session.request(
+                method, self._url(path), headers=headers, data=body, allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=limit, sock_connect=CONNECT),
+            ) as response:  # fmt: skip
+                reply = Reply(response.status, response.headers, await response.read())
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            self._fall(repr(error))
+            raise NotSent(f"{self.address} cannot be reached ({error})") from error
+        except TimeoutError as error:
+            self._doubt()
+            raise NoAnswer(f"{self.address} gave no answer within {limit:.2f} s", 504) from error
+        except (aiohttp.ClientError, OSError) as error:
+            self._doubt()
+            raise NoAnswer(f"{self.address} broke off ({error!r})", 502) from error
+        finally:
+            alarm.cancel()
+        self.answered = True
+        if not reply.refused:
+            self.good_at = time.monotonic()
+        return reply
+
+    def watch(self) -> None:
+        """Find out in the background whether it is there, and keep asking while it is not."""
+        self._behind(self._probe_until_up())
+
+    def _doubt(self) -> None:
+        if not self._probing:
+            self._behind(self._probe_until_up())
+
+    def _fall(self, why: str) -> None:
+        """Avoid it from now on, and break off what waits for it: nobody should sit out the whole time-out."""
+        if not self.down:
+            self.down = True
+            log("peer down", level="warning", peer=str(self.address), why=why)
+        session, self._session = self._session, None
+        if session is not None:
+            self._behind(session.close())
+        self._doubt()
+
+    async def _probe_until_up(self) -> None:
+        self._probing = True
+        try:
+            while not await self._probe():
+                self._fall("it does not answer /healthz")
+                await asyncio.sleep(PROBE)
+        finally:
+            self._probing = False
+        self.answered = True
+        if self.down:
+            self.down = False
+            log("peer up", peer=str(self.address))
+
+    async def _probe(self) -> bool:
+        # A connection of its own: pooled ones may lead to where the peer was before it lost its power.
+        timeout = aiohttp.ClientTimeout(total=PROBE, sock_connect=CONNECT)
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with _session(force_close=True) as session, session.get(
+                self._url("/healthz"), timeout=timeout
+            ) as response:
+                return response.status == 200
+        return False
+
+    def _url(self, path: str) -> URL:
+        return URL(f"http://{self.address}{path}", encoded=True)
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        if self._session is not None:
+            await self._session.close()
+
+
+def _session(force_close: bool = False) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        # Peers keep idle connections for 75 s; letting go first means never to send on one that they just closed.
+        connector=aiohttp.TCPConnector(
+            resolver=Names(), use_dns_cache=False, limit=0, force_close=force_close,
+            keepalive_timeout=None if force_close else 30.0,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+    )  # fmt: skip

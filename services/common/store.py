@@ -1,0 +1,165 @@
+"""The one host of several that takes writes: found by a race, watched by pings, given up as soon as it is silent.
+
+A host that lost its power swallows packets, so every wait here has a limit and nothing waits for a graceful close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from services.common.errors import Unavailable
+from services.common.log import log
+from services.common.settings import Address
+
+REACH = 0.3  # seconds a host gets to show that it takes writes, and to answer a ping
+PING = 0.25  # seconds between pings
+AGAIN = 0.1  # seconds between races while nobody takes writes
+STALL = 0.1  # seconds by which our own alarm may be late before we blame ourselves instead of the host
+
+Link = TypeVar("Link")
+Pool = TypeVar("Pool")
+
+
+class Store(ABC, Generic[Link, Pool]):
+    """A Part (web.py). Subclasses say how to reach, ping and pool one kind of server."""
+
+    faults: tuple[type[Exception], ...]  # what the driver raises when the world is at fault
+
+    def __init__(self, name: str, hosts: Sequence[Address]) -> None:
+        self.name = name
+        self._hosts = hosts
+        self._address: Address | None = None
+        self._pool: Pool | None = None
+        self._doubt = asyncio.Event()
+        self._why = "not reached yet"
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._drop("stopped")
+
+    def missing(self) -> str | None:
+        return self._why if self._pool is None else None
+
+    def pool(self) -> Pool:
+        """The pool at the host that takes writes. Raises Unavailable while there is none."""
+        if self._pool is None:
+            raise Unavailable(f"{self.name}: no host takes writes ({self._why}); try again once it is back")
+        return self._pool
+
+    def doubt(self) -> None:
+        """A caller was let down: ask the host now, not at the next ping."""
+        self._doubt.set()
+
+    @abstractmethod
+    async def _reach(self, address: Address) -> Link | None:
+        """A connection of our own if the host takes writes, None if it does not. Raises `faults` when unreachable."""
+
+    @abstractmethod
+    async def _ping(self, link: Link) -> bool:
+        """Whether the host still takes writes."""
+
+    @abstractmethod
+    def _hang_up(self, link: Link) -> None:
+        """Let go of a connection without a word to the other side."""
+
+    @abstractmethod
+    async def _open(self, address: Address) -> Pool: ...
+
+    @abstractmethod
+    def _discard(self, pool: Pool) -> None:
+        """End a pool at once: whoever waits on it is told so."""
+
+    async def _watch(self) -> None:
+        while True:
+            found = await self._find()
+            if found is None:
+                self._drop(f"none of {', '.join(map(str, self._hosts)) or 'no hosts'} takes writes")
+                await asyncio.sleep(AGAIN)
+                continue
+            address, link = found
+            try:
+                await self._adopt(address)
+                await self._hold(link)
+            except self.faults as error:
+                # One silent ping may be chance. The pool stays while the race asks the same host once more.
+                log("doubt", store=self.name, host=str(address), error=repr(error))
+                if self._pool is None:
+                    await asyncio.sleep(AGAIN)
+            finally:
+                self._hang_up(link)
+
+    async def _find(self) -> tuple[Address, Link] | None:
+        """The first host to show that it takes writes; within REACH, however many are dead."""
+        asked = {asyncio.create_task(self._answer(address)): address for address in self._hosts}
+        waiting = set(asked)
+        winner: tuple[Address, Link] | None = None
+        while waiting and winner is None:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                link = task.result()
+                if link is not None and winner is None:
+                    winner = asked[task], link
+                elif link is not None:
+                    self._hang_up(link)
+        for task in waiting:
+            task.add_done_callback(self._too_late)
+            task.cancel()
+        return winner
+
+    async def _answer(self, address: Address) -> Link | None:
+        try:
+            async with asyncio.timeout(REACH):
+                return await self._reach(address)
+        except self.faults:
+            return None
+
+    def _too_late(self, task: asyncio.Task[Link | None]) -> None:
+        if not task.cancelled() and task.exception() is None and (link := task.result()) is not None:
+            self._hang_up(link)
+
+    async def _adopt(self, address: Address) -> None:
+        if self._pool is not None and address == self._address:
+            return
+        self._drop("moving to another host")
+        pool = await self._open(address)
+        self._address, self._pool = address, pool
+        log("reached", store=self.name, host=str(address))
+
+    def _drop(self, why: str) -> None:
+        self._why = why
+        if self._pool is not None:
+            log("lost", level="warning", store=self.name, host=str(self._address), why=why)
+            pool, self._pool = self._pool, None
+            self._discard(pool)
+
+    async def _hold(self, link: Link) -> None:
+        """Ping until it fails. Raises one of `faults`."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PING):
+                    await self._doubt.wait()
+            self._doubt.clear()
+            if not await self._timed_ping(link):
+                self._drop("the host does not take writes any more")
+                raise TimeoutError("demoted")
+
+    async def _timed_ping(self, link: Link) -> bool:
+        asked = time.monotonic()
+        try:
+            async with asyncio.timeout(REACH):
+                return await self._ping(link)
+        except TimeoutError:
+            late = time.monotonic() - asked - REACH
+            raise TimeoutError(f"silent for {REACH} s" + (", we were stalled too" if late > STALL else "")) from None

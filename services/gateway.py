@@ -1,0 +1,124 @@
+"""The way in: finds out who is asking, then passes the request on to the component its path names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.common.calls import Call, Peers
+from services.common.errors import Refused, Unavailable, Uncertain
+from services.common.identity import vouch
+from services.common.peer import Reply
+from services.common.settings import SETTINGS
+from services.common.web import Service, raw_body
+
+COMPONENTS: Final = ("auth", "login3p", "chat", "media", "timeline", "push", "pay", "ride", "games", "channel", "mail")
+METHODS: Final = ["GET", "POST", "PUT"]
+AUTH_BUDGET = 0.8  # seconds to learn who is asking; the client waits for both calls
+
+# Who logs in has no token yet; these carry what proves it in the body, and auth looks at the rest itself.
+OPEN: Final = {
+    "/auth/register", "/auth/app-token", "/auth/login", "/auth/me", "/login3p/authorize", "/login3p/token",
+}  # fmt: skip
+# Writes that carry an id of the client's choice, or set a state: twice is the same as once.
+AGAIN: Final = {
+    "/auth/register", "/auth/app-token", "/chat/messages", "/pay/transfers", "/ride/available", "/games/items",
+    "/channel/items", "/mail/items",
+}  # fmt: skip
+PASSED_BACK: Final = ("Content-Type", "Set-Cookie", "X-Executed")
+
+
+class Me(msgspec.Struct):
+    user: str
+
+
+@dataclass(frozen=True)
+class Gateway:
+    components: dict[str, Peers]
+
+    async def forward(self, request: Request) -> Response:
+        name, path = _component(request), request.url.path
+        request.scope["label"] = f"/{name}"
+        headers = {"X-Request-Id": request.scope["request_id"], **_taken(request, "content-type")}
+        if path in OPEN:
+            headers |= _taken(request, "authorization", "cookie")
+        else:
+            headers |= vouch(await self._who(request))
+        safe = request.method == "GET" and path != "/push"
+        call = Call(
+            request.method,
+            _raw_path(request),
+            headers,
+            await raw_body(request) if request.method != "GET" else None,
+            # Reading the push stream takes from it, so once is all we may.
+            again=safe or request.method == "PUT" or path in AGAIN,
+            safe=safe,
+        )
+        try:
+            return _answer(await self.components[name].ask(call))
+        except Uncertain as error:
+            if safe:
+                raise Unavailable(error.problem) from error
+            raise
+
+    async def _who(self, request: Request) -> str:
+        """The user behind the credentials. Raises Refused(401), or Unavailable: without auth nobody is let in."""
+        credentials = _taken(request, "authorization", "cookie")
+        if not credentials:
+            raise Refused(401, "no credentials: send Authorization: Bearer TOKEN or the cookie `session`")
+        headers = {"X-Request-Id": request.scope["request_id"], **credentials}
+        call = Call("GET", "/auth/me", headers, again=True, safe=True, budget=AUTH_BUDGET)
+        try:
+            reply = await self.components["auth"].ask(call)
+        except (Uncertain, Unavailable) as error:
+            raise Unavailable(f"nobody is let in while auth is gone: {error}") from error
+        if reply.status == 200:
+            return msgspec.json.decode(reply.body, type=Me).user
+        if reply.status == 401:
+            raise Refused(401, "auth does not know this token or session; log in again")
+        raise Unavailable(f"nobody is let in while auth answers {reply.status}")
+
+
+def _component(request: Request) -> str:
+    name = request.url.path.split("/", 2)[1]
+    if name not in COMPONENTS:
+        raise Refused(404, f"found /{name[:40]}, expected one of /{', /'.join(COMPONENTS)}")
+    return name
+
+
+def _raw_path(request: Request) -> str:
+    """Path and query as they came: decoding and encoding again might name something else."""
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query if query else path).decode("latin-1")
+
+
+def _taken(request: Request, *names: str) -> dict[str, str]:
+    return {name.title(): request.headers[name] for name in names if name in request.headers}
+
+
+def _answer(reply: Reply) -> Response:
+    headers = {name: reply.headers[name] for name in PASSED_BACK if name in reply.headers}
+    return Response(reply.body, reply.status, headers)
+
+
+def main() -> None:
+    components = {
+        name: Peers(name, SETTINGS.peers(name.upper()), required=name == "auth") for name in COMPONENTS
+    }
+    gateway = Gateway(components)
+    service = Service(
+        "gateway",
+        [Route("/{path:path}", gateway.forward, methods=METHODS)],
+        parts=list(components.values()),
+    )
+    service.run()
+
+
+if __name__ == "__main__":
+    main()

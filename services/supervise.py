@@ -1,0 +1,407 @@
+"""Watches one database server through its life: how it starts, when it may be primary, when it must end.
+
+    settle ──► serve   primary: keeps the lease, looks after its server and its standby
+      ▲   └──► follow  standby: streams from the peer, stands for election when the lease has run out
+      └──────────┴───  every way out leads through settle, which asks the peer first
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from services.ballot import NEVER, Ballot
+from services.common.log import log
+from services.lease import RENEW_S, TTL_S, Pledge
+
+HUNG_S = 0.6  # a server that answers nothing for so long is ended
+GONE_S = 0.5  # a standby that acknowledges nothing for so long is taken out of the synchronous set
+STEADY_S = 1.0  # and one that keeps up for so long is taken in again
+LOST_S = 3.0  # a standby without a stream for so long, though there is a primary, is copied anew
+PATIENCE_S = 2.0  # so long a former primary calls a silent peer before it relies on the voters alone
+REVIVE_S = 1.5  # what a crashed server gets to come back under the same lease
+
+
+class ServerFailed(Exception):
+    """The server did not start, promote or copy; the text has its last words."""
+
+
+class Survey(NamedTuple):
+    """What a server says of itself. `flowing`: as primary, the standby acknowledges what is written; as standby,
+    the stream from the primary is up. `lag_s` is None where it is not known."""
+
+    primary: bool
+    flowing: bool
+    lag_s: float | None = None
+
+
+class Database(Protocol):
+    """A database server of one node, as its supervisor sees it. Peers are host names."""
+
+    def exists(self) -> bool:
+        """Whether there is a whole set of data to start from."""
+
+    async def create(self) -> None:
+        """Make an empty set of data."""
+
+    async def join(self, peer: str) -> None:
+        """Make the data a copy of the primary `peer`, keeping what can be kept."""
+
+    async def start_primary(self) -> None:
+        """Start so that it accepts writes; returns once it does."""
+
+    async def start_standby(self, peer: str) -> None:
+        """Start as a standby of `peer`; returns once it answers, connected or not."""
+
+    async def promote(self) -> None:
+        """Turn the running standby into a primary; returns once it accepts writes."""
+
+    async def require(self, standby: str | None) -> None:
+        """Make writes wait for `standby`, or for nobody. When it returns, no write that did not wait is ahead of it."""
+
+    async def survey(self) -> Survey | None:
+        """None when the server does not answer in time."""
+
+    async def stop(self) -> None:
+        """End in good order within two seconds, else by force."""
+
+    def kill(self) -> None:
+        """End every process of the server at once; none is started before `permit`."""
+
+    def permit(self) -> None:
+        """Allow starting again."""
+
+
+class Peer(Protocol):
+    async def role(self) -> str | None:
+        """What the peer says it is: primary, standby, starting. None: no answer in time."""
+
+
+class Memory(Protocol):
+    """What must outlive the supervisor: primary, standby or forced; empty on a new node."""
+
+    def read(self) -> str: ...
+    def write(self, role: str) -> None: ...
+
+
+class Post(NamedTuple):
+    """Where a node stands: its name, its peer's host (None: it is alone) and what it is when there is no past."""
+
+    node: str
+    peer: str | None
+    first: bool
+    sync: bool
+
+
+class Supervisor:
+    """Runs `database` at `post`. Without a ballot (no voters) nobody but an operator ever promotes."""
+
+    def __init__(
+        self,
+        post: Post,
+        database: Database,
+        memory: Memory,
+        peer: Peer,
+        ballot: Ballot | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.role = "starting"
+        self.survey: Survey | None = None
+        self.forced = memory.read() == "forced"
+        self.pledge = Pledge(clock())
+        self._post = post
+        self._database = database
+        self._memory = memory
+        self._peer = peer
+        self._ballot = ballot
+        self._clock = clock
+        self._lost = asyncio.Event()  # the lease is gone and the server has been ended
+        self._order = asyncio.Event()  # an operator wants this node to be primary
+        self._keeper: asyncio.Task[None] | None = None
+        self._flowed = self._dried = clock()  # when the stream last was seen up, and last was seen down
+        self._enforced = False  # writes wait for the standby
+        self._humble_until = NEVER  # having failed as primary, let the peer try first
+
+    async def run(self) -> None:
+        """Until cancelled. The world's faults end in settle and are tried again; bugs are raised."""
+        while True:
+            try:
+                await self._settle()
+                await (self._serve() if self.role == "primary" else self._follow())
+            except ServerFailed as error:
+                log("server failed", level="error", role=self.role, error=str(error))
+                await self._step_down(sick=True)
+            self.role = "starting"
+            self.survey = None
+
+    async def stop(self) -> None:
+        """End the server in good order, then let the peer in at once. `run` has been cancelled before."""
+        await self._database.stop()
+        await self._rest_keeper()
+        self._database.kill()
+        if self._ballot is not None:
+            await self._ballot.release()
+
+    async def promote_by_force(self) -> bool:
+        """An operator's decision: be primary without the voters' consent.
+
+        False when a majority says that another node holds the lease now. Returns once it is primary.
+        """
+        if self.role != "primary":
+            if self._ballot is not None and (await self._ballot.look(forced=True)).holder:
+                return False
+            self.pledge.withheld = True
+            self._order.set()
+        while self.role != "primary":
+            await asyncio.sleep(0.02)
+        return True
+
+    # settle -----------------------------------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        """Find out what this node is to be, and start its server so."""
+        database, post = self._database, self._post
+        silent_since = self._clock()
+        database.permit()
+        while True:
+            answer = await self._peer.role() if post.peer else None
+            if answer is not None:
+                silent_since = self._clock()
+            if post.peer and answer == "primary" and not self._order.is_set():
+                return await self._become_standby(post.peer, copy=True)
+            exists, past = database.exists(), self._memory.read()
+            if exists and (self.forced or self._order.is_set()):
+                return await self._become_primary_by_force(running=False)
+            if post.peer and exists and past == "standby":
+                return await self._become_standby(post.peer, copy=False)
+            patient = exists and answer is None and self._clock() < silent_since + PATIENCE_S
+            if (exists or post.first) and not patient and await self._win(fresh=not exists):
+                return await self._become_primary(create=not exists)
+            await asyncio.sleep(RENEW_S)
+
+    async def _win(self, fresh: bool) -> bool:
+        """Get the lease for a server that stands still."""
+        if self._ballot is None:
+            return True
+        if self._clock() < max(self._humble_until, self.pledge.until):
+            return False
+        self.pledge.withheld = True
+        if (await self._ballot.look(fresh=fresh)).granted and await self._ballot.stand(self._alone, fresh=fresh):
+            self._keep()
+            return True
+        self.pledge.withheld = False
+        return False
+
+    @property
+    def _alone(self) -> tuple[str, ...] | None:
+        return (self._post.node,) if self._post.sync else None
+
+    async def _become_primary(self, create: bool) -> None:
+        if create:
+            await self._database.create()
+        # No write waits for a standby yet, and the voters know that nobody but this node is in sync.
+        await self._database.start_primary()
+        self._enter("primary", "primary")
+
+    async def _become_primary_by_force(self, running: bool) -> None:
+        self._memory.write("forced")
+        self.forced = self.pledge.withheld = True
+        self._order.clear()
+        await (self._database.promote() if running else self._database.start_primary())
+        self._enter("primary", "forced")
+        log("promoted by force", level="warning")
+
+    async def _become_standby(self, peer: str, copy: bool) -> None:
+        if copy and not (self._database.exists() and self._memory.read() == "standby"):
+            await self._database.join(peer)
+        await self._database.start_standby(peer)
+        self.forced = self.pledge.withheld = False
+        self._enter("standby", "standby")
+
+    def _enter(self, role: str, past: str) -> None:
+        if self._memory.read() != past:
+            self._memory.write(past)
+        self._flowed = self._dried = self._clock()
+        self._enforced = False
+        self.role = role
+        log("role", role=role, epoch=self._ballot.record.epoch if self._ballot else 0)
+
+    # serve ------------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        answered = self._clock()
+        while not self._lost.is_set():
+            self.survey = await self._database.survey()
+            if self.survey is not None:
+                answered = self._clock()
+                await self._tend_standby(self.survey)
+            elif self._clock() > answered + HUNG_S and not self._lost.is_set():
+                await self._revive()
+                answered = self._clock()
+            if self.forced and await self._legalise():
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), RENEW_S)
+        await self._step_down()
+
+    async def _revive(self) -> None:
+        """End a dead or hung server and start it again under the same lease."""
+        log("server does not answer; ended and started again", level="warning")
+        self._database.kill()
+        if self._lost.is_set():
+            return
+        self._database.permit()
+        try:
+            await asyncio.wait_for(self._database.start_primary(), REVIVE_S)
+        except TimeoutError:
+            raise ServerFailed(f"not back within {REVIVE_S} s after it was ended") from None
+
+    async def _tend_standby(self, survey: Survey) -> None:
+        """Keep: whoever the voters list as in sync, writes wait for. So list last, and strike off first."""
+        now = self._clock()
+        if survey.flowing:
+            self._flowed = now
+        else:
+            self._dried = now
+        peer, ballot = self._post.peer, self._ballot
+        if not (self._post.sync and peer and ballot) or self.forced or not ballot.held:
+            return
+        if self._enforced and now > self._flowed + GONE_S:
+            if await ballot.announce((self._post.node,)):
+                await self._database.require(None)
+                self._enforced = False
+                log("writes no longer wait for the standby", level="warning", standby=peer)
+        elif not self._enforced and survey.flowing and now > self._dried + STEADY_S:
+            try:
+                await self._database.require(peer)
+            except ServerFailed as error:
+                # The voters have not been told: nothing depends on it.
+                self._dried = now
+                await self._database.require(None)
+                log("standby did not catch up", level="warning", error=str(error))
+                return
+            self._enforced = True
+            self._flowed = self._clock()
+            await ballot.announce(tuple(sorted((self._post.node, peer))))
+            log("writes wait for the standby", standby=peer)
+
+    async def _legalise(self) -> bool:
+        """Get the lease for a primary that an operator made; True when another holds it and this one has ended."""
+        if self._ballot is None:
+            return False
+        outlook = await self._ballot.look(forced=True)
+        if outlook.granted and await self._ballot.stand(self._alone, forced=True):
+            self._keep()
+            self._memory.write("primary")
+            self.forced = False
+        elif outlook.holder:
+            # The voters' word counts: the other is fenced by its lease, this one is fenced by nothing.
+            log("another holds the lease; this primary ends", level="error", holder=outlook.holder)
+            self._database.kill()
+            self._memory.write("primary")
+            self.forced = self.pledge.withheld = False
+            return True
+        return False
+
+    # the lease --------------------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        assert self._keeper is None, "two keepers of one lease"
+        self._lost.clear()
+        self._keeper = asyncio.create_task(self._renew_for_ever())
+
+    async def _renew_for_ever(self) -> None:
+        """Renew, and end the server on the dot when that does not succeed."""
+        assert self._ballot is not None
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later(max(0.0, self._ballot.held_until - self._clock()), self._fence)
+        try:
+            while not self._lost.is_set():
+                begun = self._clock()
+                await self._ballot.renew()
+                alarm.cancel()
+                alarm = loop.call_later(max(0.0, self._ballot.held_until - self._clock()), self._fence)
+                await asyncio.sleep(max(0.0, begun + RENEW_S - self._clock()))
+        finally:
+            alarm.cancel()
+
+    def _fence(self) -> None:
+        """Not a coroutine: between the alarm and the kill nothing else may run."""
+        assert self._ballot is not None
+        if not self._ballot.held:
+            self._database.kill()
+            self._ballot.forget()
+            self._lost.set()
+            log("lease lost; the server has been ended", level="error")
+
+    async def _rest_keeper(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+
+    async def _step_down(self, sick: bool = False) -> None:
+        """End the server and the lease. A sick one keeps back for a while, so that the peer gets its turn."""
+        self._database.kill()
+        await self._rest_keeper()
+        if sick:
+            self._humble_until = self._clock() + 2 * TTL_S
+            if self._ballot is not None:
+                await self._ballot.release()
+            await asyncio.sleep(RENEW_S)
+        if not self.forced:
+            self.pledge.withheld = False
+
+    # follow -----------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        peer = self._post.peer
+        assert peer is not None
+        wait = RENEW_S
+        surveyed = answered = NEVER
+        while True:
+            now = self._clock()
+            if now >= surveyed + 2 * RENEW_S:
+                self.survey, surveyed = await self._database.survey(), now
+                if self.survey is not None:
+                    answered = now
+                if self.survey is not None and self.survey.flowing:
+                    self._flowed = now
+            if answered != NEVER and now > answered + HUNG_S:
+                raise ServerFailed("the standby's server does not answer")
+            if self._order.is_set():
+                return await self._become_primary_by_force(running=True)
+            if now > self._flowed + LOST_S and await self._peer.role() == "primary":
+                return await self._copy_anew(peer)
+            if self._ballot is not None:
+                won, wait = await self._stand(self._ballot)
+                if won:
+                    return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._order.wait(), wait)
+
+    async def _stand(self, ballot: Ballot) -> tuple[bool, float]:
+        """Take the lease if it has run out: (promoted, seconds until it is worth asking again)."""
+        outlook = await ballot.look()
+        if not outlook.granted:
+            # The lease is renewed every 0.2 s, so this wakes up just when one that is renewed no more runs out.
+            return False, min(max(outlook.wait_s, 0.02), TTL_S) if outlook.wait_s else RENEW_S
+        self.pledge.withheld = True
+        if (left := self.pledge.until - self._clock()) > 0:
+            return False, left
+        if not await ballot.stand(self._alone):
+            self.pledge.withheld = False
+            return False, 0.02
+        self._keep()
+        await self._database.promote()
+        if self._lost.is_set():
+            raise ServerFailed("the lease ran out during the promotion")
+        self._enter("primary", "primary")
+        return True, 0.0
+
+    async def _copy_anew(self, peer: str) -> None:
+        log("no stream though the peer is primary; copying anew", level="warning", peer=peer)
+        self._database.kill()
+        self._memory.write("primary")  # whatever it was, it is no copy of this primary

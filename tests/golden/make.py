@@ -1,0 +1,313 @@
+"""Makes the recorded runs of tests/golden/ and, with --update, what must come out of them.
+
+    python -m tests.golden.make             write the recordings again (the same bytes: everything is seeded)
+    python -m tests.golden.make --update    write findings.json and report.md anew; read the diff before you commit it
+
+The runs are made, not played: a model of who is down when, with the noise of real ones. They hold what a real run
+rarely shows on demand, such as a lost write, a ghost and a broken read-back in one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from chaos.journal import Journal
+from chaos.judge import judge
+from chaos.model import Event, Op
+from chaos.models.plant import boots
+from chaos.plan import Act, CheckSpec, LoadSpec, Plan, ProbeSpec, Release, Step
+from chaos.reports import json, markdown
+
+HERE = Path(__file__).parent
+SEEDS = HERE.parent.parent / "seeds"
+RUNS = ("zone-fire-as-was", "zone-fire-remedied", "primary-loss-lossy")
+EXPECTED = ("findings.json", "report.md")
+
+# journey: (share of arrivals, client, operations)
+JOURNEYS: Mapping[str, tuple[float, str, tuple[str, ...]]] = {
+    "text": (0.33, "app", ("send", "send", "send", "read")),
+    "media": (0.08, "app", ("share",)),
+    "timeline": (0.12, "app", ("refresh",)),
+    "push": (0.08, "app", ("fetch",)),
+    "pay": (0.08, "app", ("transfer", "transfer", "balance")),
+    "games": (0.05, "app", ("play",)),
+    "login": (0.03, "web", ("login",)),
+    "mail": (0.04, "web", ("write",)),
+    "login3p": (0.03, "third-party", ("authorize",)),
+    "ride": (0.05, "business", ("calls",)),
+    "channel": (0.03, "business", ("post",)),
+    "bank": (0.08, "bank", ("transfer", "transfer", "balance")),
+}
+OWNERS = {
+    "gateway": "edge", "auth": "identity", "login3p": "identity", "chat": "messaging", "media": "messaging",
+    "timeline": "feed", "push": "delivery", "pay": "payments", "ride": "mobility", "games": "growth",
+    "channel": "business", "mail": "mail", "failover": "platform", "postgres": "data", "valkey": "data",
+    "bank": "bank", "bankdb": "bank",
+}  # fmt: skip
+WRITES = {"send", "transfer"}
+
+Gone = Callable[[str, float], str]  # (journey, seconds) → "", or how it fails: "refused", "hangs", "flaps"
+
+
+@dataclass
+class Recording:
+    """A run as it is being made up."""
+
+    plan: Plan
+    dice: random.Random
+    events: list[Event] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+
+    def emit(self, t: float, kind: str, subject: str, **data: Any) -> None:
+        self.events.append(Event(round(t, 6), kind, subject, data))
+
+    def play(self) -> None:
+        p = self.plan
+        self.emit(-p.steady - 9.1, "run.start", p.experiment, seed=p.seed, target=p.target, posture=p.posture)
+        self.emit(-p.steady - 0.4, "stack.up", p.target, seconds=8.7, owned=True)
+        self.emit(-p.steady, "load.start", "load", rate=p.load.rate, attempt=1)
+        for step in p.steps:
+            self._step(step)
+        for act in p.acts:
+            self.emit(act.at, "operator.start", act.id, name=act.name, nodes=list(act.nodes))
+            self.emit(act.at + 0.31, "operator.done", act.id, codes=dict.fromkeys(act.nodes, 0), output={})
+        self.emit(p.length + p.recover + 0.4, "load.stop", "load")
+        self.emit(p.length + p.recover + 1.9, "residue", p.target, left=[])
+        self.emit(p.length + p.recover + 3.2, "run.end", p.experiment, status="done")
+        self.events.sort(key=lambda e: e.t)
+
+    def _step(self, step: Step) -> None:
+        what = {"fault": step.fault, "nodes": list(step.nodes)}
+        self.emit(step.at, "step.intent", step.id, **what)
+        self.emit(step.at + 0.002, "fault.inject", step.id, **what)
+        self.emit(step.at + 0.031, "fault.active", step.id, **what)
+        for node in step.nodes:
+            self.emit(step.at + 0.033, "node.down", node, step=step.id)
+        for r in step.releases:
+            unit = {"unit": r.unit} if r.unit else {}
+            self.emit(r.t + 0.041, "fault.heal", step.id, nodes=list(r.nodes), **unit)
+            for node in r.nodes:
+                self.emit(r.t + 0.5, "node.up", node, step=step.id)
+
+    def crowd(self, gone: Gone) -> None:
+        """One arrival in each 1/rate seconds, somewhere in it: no holes, no lockstep."""
+        p = self.plan
+        counts: dict[str, int] = {}
+        names, shares = list(JOURNEYS), [share for share, _, _ in JOURNEYS.values()]
+        arrivals = int((p.steady + p.length + p.recover) * p.load.rate)
+        for k in range(arrivals):
+            t = -p.steady + (k + self.dice.random()) / p.load.rate
+            (journey,) = self.dice.choices(names, shares)
+            _, client, operations = JOURNEYS[journey]
+            user = f"{client[:1]}{self.dice.randrange(20)}"
+            counts[user] = counts.get(user, 0) + 1
+            self.ops.append(self._op(t, journey, self.dice.choice(operations), client, user, counts[user], gone))
+        self.ops.sort(key=lambda op: op.end)
+
+    def _op(self, t: float, journey: str, op: str, client: str, user: str, n: int, gone: Gone) -> Op:
+        how, wait = gone(journey, t), self.dice.lognormvariate(-4.9, 0.5)
+        if how == "flaps":
+            how = self.dice.choice(["", "hangs"])
+        result, status, error = "ok", 201 if op in WRITES else 200, ""
+        if how == "hangs":
+            result, status, error, wait = "info", 0, "read timed out", 2.0
+        elif how == "refused":
+            result, status, error = "fail", 503, "not executed: no instance"
+        start = t + self.dice.expovariate(2000)
+        return Op(
+            *(round(x, 4) for x in (t, start, start + wait)),
+            journey, op, client, user, f"{user}-{n:06}", result, status, error,
+        )  # fmt: skip
+
+    def read_back(self, lost: set[str], twice: set[str], ghosts: set[str], broken: set[str]) -> None:
+        t = self.plan.length + self.plan.recover + 0.6
+        for journey in ("bank", "pay", "text"):
+            mine = [op for op in self.ops if op.journey == journey and op.op in WRITES]
+            for user in sorted({op.user for op in mine}):
+                ids = [op.id for op in mine if op.user == user and op.ok and op.id not in lost]
+                ids += [op.id for op in mine if op.user == user and op.id in ghosts]
+                ids += [i for i in ids if i in twice]
+                ok = user not in broken
+                page = (t, t, t + 0.02, journey, "readback", JOURNEYS[journey][1], user, f"{user}-read")
+                answer = ("ok", 200, "", tuple(sorted(ids))) if ok else ("info", 504, "page 1 of 1", ())
+                self.ops.append(Op(*page, *answer))
+                t = round(t + 0.021, 4)
+
+
+def nodes(remedied: bool) -> Iterator[dict[str, str]]:
+    pairs = ["auth", "login3p", "chat", "timeline", "push", "pay", "ride", "postgres"]
+    alone = ["media", "games", "channel", "mail", "valkey"]
+    found = [(f"gateway-{z}", "gateway", z) for z in "abc"] + [("bank-c", "bank", "c"), ("bankdb-c", "bankdb", "c")]
+    found += [(f"{c}-{z}", c, z) for c in pairs for z in "ab"]
+    found += [(f"{c}-{z}", c, z) for c in alone for z in ("ab" if remedied else "a")]
+    found += [(f"failover-{z}", "failover", z) for z in ("abc" if remedied else "a")]
+    for name, component, zone in sorted(found):
+        yield {"name": name, "component": component, "zone": zone, "owner": OWNERS[component]}
+
+
+SEATS = {
+    "valkey": 8, "login3p": 8, "pay": 12, "ride": 12, "games": 12, "timeline": 12, "push": 20, "media": 20,
+    "channel": 20, "mail": 32,
+}  # fmt: skip
+
+
+def zone_fire(posture: str) -> Recording:
+    remedied = posture == "remedied"
+    units = [round(t, 6) for t in boots(32, 1000 / 986, 1, [(10, 0), (17.5, 0.9), (38.5, 0.95), (85.5, 1)])]
+    site = tuple(nodes(remedied))
+    burned = [n["name"] for n in site if n["zone"] == "a"]
+    first = [n for n in burned if n.split("-")[0] in {"failover", "chat", "media", "pay", "push", "games", "valkey", "mail"}]
+    steps = [("first-blow", 0.55, first), ("second-blow", 1.47, [n for n in burned if n not in first])]
+    seat = {n: SEATS.get(n.split("-")[0], 5) for n in burned}
+    promote = Act("promote-1", 10.0, "promote", ("python3", "-m", "services.promote"), ("auth-b", "chat-b", "postgres-b"))
+    plan = Plan(
+        experiment="zone-fire",
+        claim="Losing zone a loses no acknowledged message, and text is back within 4 h of incident time.",
+        seed=7,
+        target="process",
+        settings={"posture": posture, "tools_replicated": remedied, "data_replicated": remedied, "boot_lanes": 1},
+        scale=3600.0,
+        short=False,
+        steady=10.0,
+        steady_within=60.0,
+        hold=2.0,
+        length=units[-1],
+        recover=20.0,
+        nodes=site,
+        steps=tuple(
+            Step(name, at, "power", {}, tuple(hit), tuple(
+                Release(t, tuple(n for n in hit if seat[n] == u), u) for u, t in enumerate(units, 1)
+            ))
+            for name, at, hit in steps
+        ),
+        acts=() if remedied else (promote,),
+        load=LoadSpec("users/messaging.py", 40, 40.0, 30.0, 7),
+        probes=(),
+        checks=(
+            CheckSpec("delivery-1", "delivery", {"lost": 0, "ghost": 0, "duplicated": 0},
+                      "" if remedied else "the standby database is asynchronous", not remedied),
+            CheckSpec("recovery-2", "recovery", {"journey": "text", "within": 4.0},
+                      "" if remedied else "the failover tool burned with the zone"),
+            CheckSpec("availability-3", "availability", {"journey": "bank", "at_least": 0.999}),
+            CheckSpec("latency-4", "latency", {"journey": "bank", "p95_ms": 500}),
+            CheckSpec("incident-5", "incident", {"targets": ["predict", "control"], "reproduced": ["order_of_return"]}),
+        ),
+        left_out=(),
+        incident=yaml.safe_load((SEEDS / "kakao-2022-10-15.yaml").read_text()),
+    )  # fmt: skip
+    made = Recording(plan, random.Random(7))
+    made.play()
+    back = {"login": 18.97, "login3p": 18.99, "pay": 23.0, "ride": 22.98, "games": 23.02, "timeline": 23.05}
+    back |= {"push": 31.1, "media": 31.12, "channel": 31.15, "mail": 87.1, "text": 10.42}
+    healed = dict.fromkeys(back, 2.93) | {"media": 2.6, "mail": 2.6, "games": 2.6, "channel": 2.6}
+
+    def gone(journey: str, t: float) -> str:
+        until = (healed if remedied else back).get(journey, 0.0)
+        begin = 0.55 if journey in {"media", "pay", "push", "games", "mail", "login", "login3p"} else 1.47
+        if journey == "text" and 0.55 <= t < 1.0:
+            return "flaps"  # half of the chats are gone until the gateways have noticed
+        if not begin <= t < until:
+            return ""
+        return "hangs" if t < begin + 0.4 else "refused"
+
+    made.crowd(gone)
+    made.read_back(set(), set(), set(), set())
+    return made
+
+
+def primary_loss() -> Recording:
+    """Scale 1, no incident: what an asynchronous standby loses, and everything else a read-back can show."""
+    plan = Plan(
+        experiment="primary-loss",
+        claim="Losing the primary loses nothing, and text is back within 3 s.",
+        seed=11,
+        target="compose",
+        settings={"posture": "as-was", "tools_replicated": False, "data_replicated": False},
+        scale=1.0,
+        short=False,
+        steady=10.0,
+        steady_within=60.0,
+        hold=2.0,
+        length=20.0,
+        recover=15.0,
+        nodes=tuple(nodes(False)),
+        steps=(Step("death", 5.0, "kill", {}, ("postgres-a",), (Release(20.0, ("postgres-a",)),)),),
+        acts=(),
+        load=LoadSpec("users/messaging.py", 60, 80.0, 60.0, 11),
+        probes=(ProbeSpec("promql", "promql-5", 1.0, {"expr": "sum(rate(http_errors_total[5s]))"}),),
+        checks=(
+            CheckSpec("delivery-1", "delivery", {"lost": 0, "ghost": 0, "duplicated": 0}),
+            CheckSpec("recovery-2", "recovery", {"journey": "text", "within": 3.0}),
+            CheckSpec("latency-3", "latency", {"journey": "text", "p99_ms": 100, "phase": "after"}),
+            CheckSpec("availability-4", "availability", {"at_least": 0.9, "phase": "during"}),
+            CheckSpec("promql-5", "promql", {
+                "expr": "sum(rate(http_errors_total[5s]))", "at_most": 1.0, "phase": "after", "name": "promql-5"}),
+        ),
+        left_out=(),
+        incident={},
+    )  # fmt: skip
+    made = Recording(plan, random.Random(11))
+    made.play()
+    for second in range(-9, 34):
+        made.emit(second + 0.25, "probe.sample", "promql-5", value=round(24.5 if 5 <= second <= 12 else 0.0, 2))
+    made.events.sort(key=lambda e: e.t)
+    made.crowd(lambda journey, t: "hangs" if journey in {"text", "pay"} and 5.0 <= t < 9.3 else "")
+    sent = [op for op in made.ops if op.journey == "text" and op.op == "send"]
+    lost = {op.id for op in sent if op.ok and 4.85 <= op.end < 5.0}
+    twice = {next(op.id for op in sent if op.ok and op.t > 12)}
+    refused = max((op for op in sent if not op.ok and op.t < 6), key=lambda op: op.t)
+    made.ops = [
+        msgspec.structs.replace(op, result="fail", status=503, error="not executed: standby") if op is refused else op
+        for op in made.ops
+    ]
+    made.read_back(lost, twice, {refused.id}, {"b3"})
+    return made
+
+
+def main(update: bool) -> None:
+    if update:
+        for name in RUNS:
+            for file, text in outcome(name).items():
+                (HERE / name / file).write_text(text)
+        return
+    for name, made in zip(RUNS, (zone_fire("as-was"), zone_fire("remedied"), primary_loss()), strict=True):
+        folder = HERE / name
+        folder.mkdir(exist_ok=True)
+        plan = msgspec.json.encode(made.plan, order="sorted")
+        (folder / "plan.json").write_bytes(msgspec.json.format(plan, indent=1) + b"\n")
+        (folder / "journal.jsonl").write_bytes(_lines(made.events))
+        (folder / "ops.jsonl.gz").write_bytes(gzip.compress(_lines(made.ops), mtime=0))
+
+
+def load(name: str) -> Journal:
+    """A recorded run. Its ops.jsonl is kept compressed, so Journal.load cannot read the folder as it stands."""
+    folder = HERE / name
+    events = [msgspec.json.decode(x, type=Event) for x in (folder / "journal.jsonl").read_bytes().splitlines()]
+    ops = [msgspec.json.decode(x, type=Op) for x in gzip.decompress((folder / "ops.jsonl.gz").read_bytes()).splitlines()]
+    return Journal(msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan), tuple(events), tuple(ops))
+
+
+def outcome(name: str) -> dict[str, str]:
+    """What the recorded run must come to, file by file."""
+    journal = load(name)
+    judgement = judge(journal, f"runs/golden/{name}")
+    made = (json.render(journal, judgement), markdown.render(journal, judgement))
+    return dict(zip(EXPECTED, made, strict=True))
+
+
+def _lines(found: Sequence[Event | Op]) -> bytes:
+    compact = ({k: v for k, v in msgspec.to_builtins(x).items() if v not in ("", [], {}, 0)} | {"t": x.t} for x in found)
+    return b"".join(msgspec.json.encode(x) + b"\n" for x in compact)
+
+
+if __name__ == "__main__":
+    main("--update" in sys.argv[1:])
