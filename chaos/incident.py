@@ -15,9 +15,9 @@ import msgspec
 from chaos.evidence import cite
 from chaos.journal import Journal
 from chaos.measures.delivery import ledgers
-from chaos.measures.phases import resolution, studied
+from chaos.measures.phases import studied
 from chaos.measures.reach import share_back
-from chaos.measures.recovery import ENOUGH, incident_s, outage, return_fraction
+from chaos.measures.recovery import fraction, incident_s, outage
 
 TOLERANCE = 0.10  # of a single value, where the dossier gives none
 NEVER = "not back before the load ended"
@@ -96,20 +96,28 @@ def _input(journal: Journal, name: str, target: Mapping[str, Any]) -> Measured:
 
 
 def _fraction(journal: Journal, name: str, target: Mapping[str, Any]) -> Measured:
-    """A journey's return fraction, inside the fact widened by one arrival: it cannot be known finer."""
+    """A journey's return fraction. It is known to lie between its last failure and its return, and judged so."""
     journey = re.sub(r"^counterfactual_|_return_fraction$", "", name)
     journey = str(target.get("journey", journey))
     if not _used(journal, journey):
         return None, None, f"{journey}: {UNUSED}", ()
-    o, f = outage(journal, journey), return_fraction(journal, journey)
-    evidence = cite(ops=(o.failed[0], o.failed[-1], *([o.returned] if o.returned else ()))) if o else ()
-    if f is None:
+    o = outage(journal, journey)
+    if o is None:
+        return 0.0, *_within(target, 0.0, 0.0), ()
+    evidence = cite(ops=(o.failed[0], o.failed[-1], *([o.returned] if o.returned else ())))
+    if o.back is None:
         return None, False, f"{journey}: {NEVER}", evidence
-    grain = (resolution(journal, journey) or 0.0) / (incident_s(journal) or 1.0)
+    least, most = fraction(journal, o.last_failed), fraction(journal, o.back)
+    return round(most, 4), *_within(target, least, most), evidence
+
+
+def _within(target: Mapping[str, Any], least: float, most: float) -> tuple[bool, str]:
+    """Whether a value known to lie between `least` and `most` can be the fact, and what is to be said of it."""
     low, high = _band(target)
-    quick = bool(target.get("quicker_holds")) and f < low
-    note = "quicker than the fact's lower end" if quick and f < low - grain else ""
-    return round(f, 4), quick or low - grain <= f <= high + grain, note, evidence
+    if most < low:
+        quick = bool(target.get("quicker_holds"))
+        return quick, "quicker than the fact's lower end" if quick else ""
+    return least <= high, f"known to {least:.4f} at least" if most > high else ""
 
 
 def _servers(journal: Journal, name: str, target: Mapping[str, Any]) -> Measured:
@@ -125,38 +133,40 @@ def _servers(journal: Journal, name: str, target: Mapping[str, Any]) -> Measured
 
 
 def _order(journal: Journal, name: str, target: Mapping[str, Any]) -> Measured:
-    """Groups come back one after the other. Broken only by more than can be resolved: hold, or a few arrivals."""
+    """Groups come back one after the other. Broken by an operation that still failed after a later group was back."""
     groups = [[j for j in group if _used(journal, j)] for group in target["value"]]
-    backs = {j: _back(journal, j) for group in groups for j in group}
-    if absent := [j for j, t in backs.items() if t is None]:
+    spans = {j: _return(journal, j) for group in groups for j in group}
+    known = {j: (failed, back) for j, (failed, back) in spans.items() if back is not None}
+    if absent := sorted(set(spans) - set(known)):
         return None, False, f"{', '.join(absent)}: {NEVER}", ()
-    known = {j: t for j, t in backs.items() if t is not None}
-    measured = [[j, round(t, 2)] for j, t in sorted(known.items(), key=lambda x: (x[1], x[0]))]
+    measured = [[j, round(back, 2)] for j, (_, back) in sorted(known.items(), key=lambda x: (x[1][1], x[0]))]
     broken = [
         f"{late} before {early}"
         for k, group in enumerate(groups)
         for early in group
         for late in (j for later in groups[k + 1 :] for j in later)
-        if known[early] - known[late] > _slack(journal, early, late)
+        if known[early][0] - known[late][1] > journal.plan.hold
     ]
     return measured, not broken, "; ".join(broken), _returns(journal, *known)
 
 
 def _after_text(journal: Journal, name: str, target: Mapping[str, Any]) -> Measured:
+    """Each still failed when text was back already."""
     text, others = _text_and_others(journal, target)
     if text is None or not others:
         return None, None, f"text: {NEVER}, or the others were not used", ()
-    early = [j for j, t in others.items() if t is not None and t - text <= (resolution(journal, j) or 0.0)]
-    words = f"back with text or before it: {', '.join(early)}" if early else ""
+    early = [j for j, (failed, _) in others.items() if failed <= text]
+    words = f"did not fail any more once text was back: {', '.join(early)}" if early else ""
     return not early, (not early) is bool(target["value"]), words, _returns(journal, "text", *others)
 
 
 def _with_text(journal: Journal, name: str, target: Mapping[str, Any]) -> Measured:
+    """None still failed once text had been back for `hold` seconds: two returns nearer than that are one."""
     text, others = _text_and_others(journal, target)
     if text is None or not others:
         return None, None, f"text: {NEVER}, or the others were not used", ()
-    late = [j for j, t in others.items() if t is None or t - text > _slack(journal, j, "text")]
-    words = f"later than text by more than can be resolved: {', '.join(late)}" if late else ""
+    late = [j for j, (failed, _) in others.items() if failed - text > journal.plan.hold]
+    words = f"still failed more than {journal.plan.hold:g} s after text was back: {', '.join(late)}" if late else ""
     return not late, (not late) is bool(target["value"]), words, _returns(journal, "text", *others)
 
 
@@ -181,30 +191,29 @@ MEASURED_BY: tuple[tuple[str, Callable[[Journal, str, Mapping[str, Any]], Measur
 )
 
 
-def _text_and_others(journal: Journal, target: Mapping[str, Any]) -> tuple[float | None, dict[str, float | None]]:
+Return = tuple[float, float | None]  # last failure and return, seconds; the true return lies between them
+
+
+def _text_and_others(journal: Journal, target: Mapping[str, Any]) -> tuple[float | None, dict[str, Return]]:
     used = [j for j in target.get("journeys", ()) if _used(journal, j)]
-    text = _back(journal, "text") if _used(journal, "text") else None
-    return text, {j: _back(journal, j) for j in used}
+    text = _return(journal, "text")[1] if _used(journal, "text") else None
+    return text, {j: _return(journal, j) for j in used}
 
 
 def _used(journal: Journal, journey: str) -> bool:
     return any(p != "before" for _, _, p in studied(journal, journey))
 
 
-def _back(journal: Journal, journey: str) -> float | None:
-    """When it was back; one that never failed was back at the onset."""
+def _return(journal: Journal, journey: str) -> Return:
+    """One that never failed was back at the onset."""
     o = outage(journal, journey)
-    return journal.plan.onset if o is None else o.back
+    return (journal.plan.onset, journal.plan.onset) if o is None else (o.last_failed, o.back)
 
 
 def _returns(journal: Journal, *journeys: str) -> tuple[str, ...]:
+    """The operations that the returns of these journeys rest on: the last that failed, the first that did not."""
     found = [outage(journal, j) for j in journeys]
-    return cite(ops=[o.returned for o in found if o and o.returned])
-
-
-def _slack(journal: Journal, *journeys: str) -> float:
-    """Two returns nearer than this are one: each is known to a stretch of `hold` seconds and ENOUGH arrivals only."""
-    return max(journal.plan.hold, *(ENOUGH * (resolution(journal, j) or 0.0) for j in journeys))
+    return cite(ops=[n for o in found if o for n in (o.failed[-1], o.returned) if n])
 
 
 def _band(target: Mapping[str, Any]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from services.lease import HOLD_S, Answer, Claim, Record
+from services.lease import HOLD_S, RENEW_S, Answer, Claim, Record
 
 NEVER = float("-inf")
 
@@ -22,7 +22,8 @@ class Voters(Protocol):
 
 
 class Outlook(NamedTuple):
-    """What a claim would meet: granted by a majority or not, who holds the lease there, seconds until it runs out."""
+    """What a claim would meet: granted by a majority or not, who holds the lease there (empty: nobody, or it is not
+    certain), and seconds until it is worth asking again."""
 
     granted: bool
     holder: str
@@ -66,14 +67,20 @@ class Ballot:
 
     async def look(self, *, fresh: bool = False, forced: bool = False) -> Outlook:
         """What a claim would meet now. It changes nothing at the voters, so a candidate may ask as often as it likes."""
-        answers: list[Answer] = []
-        await self._round("weigh", self._claim(None, fresh, forced), lambda _, answer: answers.append(answer))
-        if sum(answer.granted for answer in answers) >= self.majority:
-            return Outlook(True, "", 0.0)
-        held = [answer for answer in answers if answer.why == "held"]
-        holders = [answer.record.holder for answer in held]
+        free_at: list[float] = []
+        holders: list[str] = []
+
+        def count(voter: str, answer: Answer) -> None:
+            if answer.granted or answer.why == "held":
+                free_at.append(self._clock() + (0.0 if answer.granted else answer.remaining_s))
+            if answer.why == "held":
+                holders.append(answer.record.holder)
+
+        granted = await self._round("weigh", self._claim(None, fresh, forced), count) >= self.majority
         holder = next((name for name in holders if holders.count(name) >= self.majority), "")
-        return Outlook(False, holder, min((answer.remaining_s for answer in held), default=0.0))
+        if len(free_at) < self.majority:
+            return Outlook(False, holder, RENEW_S)
+        return Outlook(granted, holder, max(0.0, sorted(free_at)[self.majority - 1] - self._clock()))
 
     async def stand(
         self, in_sync: tuple[str, ...] | None, *, fresh: bool = False, forced: bool = False
@@ -120,8 +127,7 @@ class Ballot:
             if answer.granted:
                 granted.add(voter)
 
-        await self._round("claim", claim, count)
-        if len(granted) < self.majority:
+        if await self._round("claim", claim, count) < self.majority:
             return False
         self.record = claim.record
         self._asked = dict.fromkeys(granted, sent)
@@ -159,21 +165,23 @@ class Ballot:
         if held and await self._wire.pledge() and self.held:
             self._pledged = sent
 
-    async def _round(self, act: str, body: Claim | Record, count: Callable[[str, Answer], None]) -> None:
-        """Ask all voters at once and return as soon as the outcome is certain: nobody waits for the dead."""
-        agreed = 0
+    async def _round(self, act: str, body: Claim | Record, count: Callable[[str, Answer], None]) -> int:
+        """Ask all voters at once; how many granted. Returns once the outcome is certain: nobody waits for the dead."""
+        agreed = refused = 0
 
         async def one(voter: str) -> None:
-            nonlocal agreed
+            nonlocal agreed, refused
             answer = await self._wire.ask(voter, act, body)
             if answer is not None:
                 self._seen = max(self._seen, answer.record.epoch)
                 agreed += answer.granted
+                refused += not answer.granted
                 count(voter, answer)
 
         waiting = {self._spawn(one(voter)) for voter in self._voters}
-        while waiting and agreed < self.majority:
+        while waiting and agreed < self.majority and refused <= len(self._voters) - self.majority:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return agreed
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

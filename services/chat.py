@@ -10,24 +10,13 @@ from starlette.routing import Route
 from services.common.db import Database
 from services.common.errors import Refused
 from services.common.identity import check_id, check_user, user_of
+from services.common.messages import SCHEMA
 from services.common.nudge import Nudges
 from services.common.paging import page, readback
 from services.common.settings import SETTINGS
 from services.common.web import Service, answer, body, whole
 
 LONGEST = 4000  # characters of a message
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS messages (
-    id text COLLATE "C" PRIMARY KEY,
-    sender text NOT NULL,
-    recipient text NOT NULL,
-    body text NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE INDEX IF NOT EXISTS messages_sent ON messages (sender, id);
-CREATE INDEX IF NOT EXISTS messages_between ON messages (sender, recipient, at DESC);
-CREATE INDEX IF NOT EXISTS messages_received ON messages (recipient, at DESC);
-"""
 BETWEEN = """
 SELECT id, sender, recipient, body, extract(epoch FROM at)::float8 AS at FROM (
     (SELECT * FROM messages WHERE sender = $1 AND recipient = $2 ORDER BY at DESC LIMIT $3)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from services.common.cache import Cache
 from services.common.calls import Call, Peers
-from services.common.errors import Refused, Uncertain, Unavailable
+from services.common.errors import Refused, Unavailable, Uncertain
 from services.common.identity import check_user
 from services.common.settings import SETTINGS
 from services.common.web import Service, answer, body

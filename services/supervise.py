@@ -43,13 +43,13 @@ class Database(Protocol):
         """Whether there is a whole set of data to start from."""
 
     async def create(self) -> None:
-        """Make an empty set of data."""
+        """Make a set of data with nothing in it."""
 
     async def join(self, peer: str) -> None:
         """Make the data a copy of the primary `peer`, keeping what can be kept."""
 
-    async def start_primary(self) -> None:
-        """Start so that it accepts writes; returns once it does."""
+    async def start_primary(self, standby: str | None) -> None:
+        """Start so that it accepts writes, which wait for `standby` if one is named; returns once it does."""
 
     async def start_standby(self, peer: str) -> None:
         """Start as a standby of `peer`; returns once it answers, connected or not."""
@@ -164,6 +164,7 @@ class Supervisor:
         database, post = self._database, self._post
         silent_since = self._clock()
         database.permit()
+        self._lost.clear()
         while True:
             answer = await self._peer.role() if post.peer else None
             if answer is not None:
@@ -175,9 +176,11 @@ class Supervisor:
                 return await self._become_primary_by_force(running=False)
             if post.peer and exists and past == "standby":
                 return await self._become_standby(post.peer, copy=False)
-            patient = exists and answer is None and self._clock() < silent_since + PATIENCE_S
-            if (exists or post.first) and not patient and await self._win(fresh=not exists):
-                return await self._become_primary(create=not exists)
+            if post.first and not exists:
+                await database.create()
+            patient = bool(past) and answer is None and self._clock() < silent_since + PATIENCE_S
+            if (past or post.first) and not patient and await self._win(fresh=not past):
+                return await self._become_primary()
             await asyncio.sleep(RENEW_S)
 
     async def _win(self, fresh: bool) -> bool:
@@ -197,18 +200,18 @@ class Supervisor:
     def _alone(self) -> tuple[str, ...] | None:
         return (self._post.node,) if self._post.sync else None
 
-    async def _become_primary(self, create: bool) -> None:
-        if create:
-            await self._database.create()
+    async def _become_primary(self) -> None:
+        self._memory.write("primary")
         # No write waits for a standby yet, and the voters know that nobody but this node is in sync.
-        await self._database.start_primary()
+        await self._database.start_primary(None)
         self._enter("primary", "primary")
 
     async def _become_primary_by_force(self, running: bool) -> None:
         self._memory.write("forced")
         self.forced = self.pledge.withheld = True
-        self._order.clear()
-        await (self._database.promote() if running else self._database.start_primary())
+        # A primary may live on this node's last promise.
+        await asyncio.sleep(max(0.0, self.pledge.until - self._clock()))
+        await (self._database.promote() if running else self._database.start_primary(None))
         self._enter("primary", "forced")
         log("promoted by force", level="warning")
 
@@ -225,6 +228,7 @@ class Supervisor:
         self._flowed = self._dried = self._clock()
         self._enforced = False
         self.role = role
+        self._order.clear()
         log("role", role=role, epoch=self._ballot.record.epoch if self._ballot else 0)
 
     # serve ------------------------------------------------------------------------------------------------------
@@ -253,7 +257,9 @@ class Supervisor:
             return
         self._database.permit()
         try:
-            await asyncio.wait_for(self._database.start_primary(), REVIVE_S)
+            await asyncio.wait_for(
+                self._database.start_primary(self._post.peer if self._enforced else None), REVIVE_S
+            )
         except TimeoutError:
             raise ServerFailed(f"not back within {REVIVE_S} s after it was ended") from None
 
@@ -386,8 +392,9 @@ class Supervisor:
         """Take the lease if it has run out: (promoted, seconds until it is worth asking again)."""
         outlook = await ballot.look()
         if not outlook.granted:
+            self.pledge.withheld = False
             # The lease is renewed every 0.2 s, so this wakes up just when one that is renewed no more runs out.
-            return False, min(max(outlook.wait_s, 0.02), TTL_S) if outlook.wait_s else RENEW_S
+            return False, max(outlook.wait_s, 0.02)
         self.pledge.withheld = True
         if (left := self.pledge.until - self._clock()) > 0:
             return False, left

@@ -27,7 +27,7 @@ class Bite(Checker):
             errors = [n for n, e in journal.of("fault.error") if missing.get(e.subject)]
             return Finding("bite", Verdict.INCONCLUSIVE, "; ".join(words), cite(journal=[*errors, *failed.values()]))
         hit = sum(len(s.nodes) for s in plan.steps)
-        acts = f", {len(plan.acts)} operators' acts done" if plan.acts else ""
+        acts = f"; operators' acts done: {len(plan.acts)} of {len(plan.acts)}" if plan.acts else ""
         if not plan.steps:
             return Finding("bite", Verdict.PASS, f"no fault was planned{acts}")
-        return Finding("bite", Verdict.PASS, f"all {len(plan.steps)} faults seen on all of their {hit} nodes{acts}")
+        return Finding("bite", Verdict.PASS, f"faults seen: {len(plan.steps)} of {len(plan.steps)}, on {hit} of {hit} nodes{acts}")

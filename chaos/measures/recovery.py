@@ -25,9 +25,13 @@ ENOUGH = 3  # operations: fewer good ones in a row prove nothing, however long t
 
 @dataclass(frozen=True)
 class Outage:
-    """From the first failed operation to the return. Seconds on the timeline."""
+    """From the first failed operation to the return. Seconds on the timeline.
+
+    The true return lies between `last_failed` and `back`: nobody asked in between.
+    """
 
     start: float
+    last_failed: float
     back: float | None  # None: not back before the load ended
     seen: float  # how far the load looked
     failed: tuple[Line, ...]  # operations that failed meanwhile
@@ -51,8 +55,9 @@ def outages(journal: Journal, journey: str) -> tuple[Outage, ...]:
             continue
         j = next((j for j in range(i + 1, len(ops)) if stretch.good(j)), len(ops))
         failed = tuple(n for n, op in ops[i:j] if not op.ok)
+        last_failed = max(op.t for _, op in ops[i:j] if not op.ok)
         back, line = (ops[j][1].t, ops[j][0]) if j < len(ops) else (None, None)
-        found.append(Outage(ops[i][1].t, back, seen, failed, j - i, line))
+        found.append(Outage(ops[i][1].t, last_failed, back, seen, failed, j - i, line))
         i = stretch.end(j) if j < len(ops) else j  # failures inside a good stretch are the one percent it allows
     return tuple(found)
 
@@ -68,7 +73,7 @@ def outage(journal: Journal, journey: str) -> Outage | None:
     failed = tuple(n for o in found[: counted[-1] + 1] for n in o.failed)
     until = last.seen if last.back is None else last.back
     n = sum(found[0].start <= op.t < until for _, op, p in studied(journal, journey) if p != "before")
-    return Outage(found[0].start, last.back, last.seen, failed, max(n, len(failed)), last.returned)
+    return Outage(found[0].start, last.last_failed, last.back, last.seen, failed, max(n, len(failed)), last.returned)
 
 
 def rto_s(journal: Journal, journey: str) -> float | None:
@@ -85,13 +90,11 @@ def incident_s(journal: Journal) -> float | None:
     return None if hours is None else float(hours) * 3600 / journal.plan.scale
 
 
-def return_fraction(journal: Journal, journey: str) -> float | None:
-    """(back - onset) / length of the incident, the onset being the first fault; 0.0 when nothing failed."""
-    length, o = incident_s(journal), outage(journal, journey)
-    assert length, "only a run with an incident has return fractions"
-    if o is None:
-        return 0.0
-    return None if o.back is None else (o.back - journal.plan.onset) / length
+def fraction(journal: Journal, t: float) -> float:
+    """(t - onset) / length of the incident, the onset being the first fault."""
+    length = incident_s(journal)
+    assert length, "only a run with an incident has fractions of it"
+    return (t - journal.plan.onset) / length
 
 
 def recovery(journal: Journal) -> dict[str, dict[str, Any]]:
@@ -101,13 +104,20 @@ def recovery(journal: Journal) -> dict[str, dict[str, Any]]:
     measures: dict[str, dict[str, Any]] = {
         "rto_s": {j: _round(rto_s(journal, j), 3) for j in used},
         "outage": {
-            j: {"from": round(o.start, 3), "back": _round(o.back, 3), "failed": len(o.failed), "of": o.n}
+            j: {
+                "from": round(o.start, 3),
+                "last_failed": round(o.last_failed, 3),
+                "back": _round(o.back, 3),
+                "failed": len(o.failed),
+                "of": o.n,
+            }
             for j, o in found.items()
             if o
         },
     }
     if incident_s(journal):
-        measures["return_fraction"] = {j: _round(return_fraction(journal, j), 4) for j in used}
+        backs = {j: journal.plan.onset if o is None else o.back for j, o in found.items()}
+        measures["return_fraction"] = {j: None if t is None else round(fraction(journal, t), 4) for j, t in backs.items()}
     return measures
 
 

@@ -12,6 +12,7 @@ from chaos.model import Event, Finding, Op, Verdict
 from chaos.units import in_words
 
 NONE = "-"
+FULL = 4  # journeys that get a sentence of their own
 GONE = 0.9  # share of operations that failed, from which on users say "it is gone"
 
 MEANING = {
@@ -50,15 +51,18 @@ def ms(value: float | None, n: int = 1) -> str:
 
 
 def lost(journal: Journal, judgement: Judgement) -> list[str]:
-    """What users lost, worst first, then what was spared, then what became of their writes. One sentence each."""
+    """What users lost, in sentences: the most used journeys first, then what was spared, then their writes."""
     m, scale = judgement.measures, journal.plan.scale
     outages: Mapping[str, Any] = m["outage"]
-    order = sorted(outages, key=lambda j: (outages[j]["back"] is not None, -(m["rto_s"][j] or 0.0), j))
-    said = [_outage(j, outages[j], m["rto_s"][j], scale) for j in order]
-    spared = [j for j in m["rto_s"] if j not in outages]
-    if spared:
-        n = {j: m["availability"][j]["counts"] for j in spared}
-        ops = sum(c["during"] + c["after"] for c in n.values())
+    order = sorted(outages, key=lambda j: (outages[j]["back"] is not None, -m["availability"][j]["n"], j))
+    full = [j for k, j in enumerate(order) if k < FULL or outages[j]["back"] is None]
+    said = [_outage(j, outages[j], m["rto_s"][j], scale) for j in full]
+    if rest := [j for j in order if j not in full]:
+        unit = "" if scale == 1 else " (incident time)"
+        said.append(f"Also: {', '.join(f'{j} {_short_time(m, j, scale)}' for j in rest)}{unit}.")
+    if spared := [j for j in m["rto_s"] if j not in outages]:
+        counts = [m["availability"][j]["counts"] for j in spared]
+        ops = sum(c["during"] + c["after"] for c in counts)
         said.append(f"Not touched: {', '.join(spared)} (none of {ops:,} operations failed).")
     if not m["rto_s"]:
         said.append("No operation was recorded since the first fault.")
@@ -69,24 +73,28 @@ def lost(journal: Journal, judgement: Judgement) -> list[str]:
 def _outage(journey: str, o: Mapping[str, Any], rto: float | None, scale: float) -> str:
     name, share = journey[:1].upper() + journey[1:], o["failed"] / o["of"]
     gone = "was gone" if share >= GONE else f"failed {percent(share)} of the time"
-    behind = f"{o['failed']:,} of {o['of']:,} operations"
+    behind = f"{o['failed']:,} of {o['of']:,} operations failed"
     if rto is None:
-        return f"{name} never came back: it {gone} from {o['from']:.2f} s to the end of the run; {behind} failed."
-    return f"{name} {gone} for {both(rto, scale)}; {behind} failed."
+        return f"{name} never came back: it {gone} from {o['from']:.2f} s to the end of the run; {behind}."
+    return f"{name} {gone} for {both(rto, scale)}; {behind}."
+
+
+def _short_time(m: Mapping[str, Any], journey: str, scale: float) -> str:
+    return in_words(m["rto_s"][journey] * scale)
 
 
 def _writes(m: Mapping[str, Any]) -> str:
     d = m["delivery"]
     if not d:
         return "Nobody knows whether writes were lost: nothing was read back."
-    unread = f" {d['unread']:,} could not be read back." if d["unread"] else ""
+    unread = f" Could not be read back: {d['unread']:,}." if d["unread"] else ""
     if not (d["lost"] or d["ghost"] or d["duplicated"]):
-        return f"No acknowledged write was lost, none is there twice ({d['acked']:,} read back).{unread}"
+        return f"No acknowledged write was lost, none is there twice ({d['acked']:,} were acknowledged).{unread}"
     rpo = max((r for r in m["rpo_s"].values() if r is not None), default=0.0)
     back = f", the oldest acknowledged {rpo:.2f} s before the blow" if d["lost"] else ""
-    others = f"; {d['ghost']} refused writes are there, {d['duplicated']} are there twice"
+    others = f" There although refused: {d['ghost']:,}. There twice: {d['duplicated']:,}."
     extra = others if d["ghost"] or d["duplicated"] else ""
-    return f"{d['lost']:,} of {d['acked']:,} acknowledged writes are lost{back}{extra}.{unread}"
+    return f"Lost: {d['lost']:,} of {d['acked']:,} acknowledged writes{back}.{extra}{unread}"
 
 
 def outcome(finding: Finding) -> str:
@@ -107,12 +115,14 @@ def standing(row: Row) -> str:
 
 
 def value(v: Any) -> str:
-    """A fact or a measurement, short."""
+    """A fact or a measurement, short. Steps of an order are told apart by <, ties within one by =."""
     if v is None:
         return NONE
     if isinstance(v, bool):
         return "yes" if v else "no"
     if isinstance(v, list | tuple):
+        if v and all(isinstance(x, list | tuple) and all(isinstance(y, str) for y in x) for x in v):
+            return " < ".join(" = ".join(x) for x in v)
         if v and all(isinstance(x, list | tuple) for x in v):
             return ", ".join(_group(x) for x in v)
         return " to ".join(value(x) for x in v) if len(v) == 2 else ", ".join(value(x) for x in v)
@@ -120,9 +130,7 @@ def value(v: Any) -> str:
 
 
 def _group(x: Any) -> str:
-    if len(x) == 2 and isinstance(x[1], int | float):
-        return f"{x[0]} {x[1]:g}" if isinstance(x[0], str) else f"{x[0]:g}: {x[1]:g}"
-    return " = ".join(map(str, x))
+    return f"{x[0]} {x[1]:g} s" if isinstance(x[0], str) else f"{x[0]:g}: {x[1]:g}"
 
 
 def line(name: str, found: Event | Op) -> str:
@@ -158,5 +166,5 @@ def again(journal: Journal) -> str:
 
 def known_gaps(judgement: Judgement) -> Iterator[str]:
     for f in judgement.known_gaps:
-        held = " (it held this time, by luck)" if f.verdict is Verdict.PASS else ""
-        yield f"{f.check}: {f.known_gap}{held}. {f.summary}"
+        held = " (it held this time)" if f.verdict is Verdict.PASS else ""
+        yield f"{f.check}: {f.known_gap}{held}"

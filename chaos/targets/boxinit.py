@@ -248,6 +248,8 @@ def main(kind: str, folder: str, owner: str, listen: str = "") -> int:
             furnish(folder)
         else:
             _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            with open(f"{folder}/keeper", "w") as keeper:
+                keeper.write(str(os.getpid()))
     except OSError as e:
         owning.answer(error=f"{e.filename or 'box'}: {e.strerror}")
         return 1

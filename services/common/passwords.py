@@ -17,8 +17,8 @@ PATIENCE = 0.6  # seconds to wait for a turn: in a storm it is kinder to be refu
 
 class Passwords:
     def __init__(self) -> None:
-        # About 15 ms of one core each, so that a storm of log-ins is felt as it should be.
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1)
+        # About 12 ms of one core each, so that a storm of log-ins is felt as it should be.
+        self._hasher = PasswordHasher(time_cost=3, memory_cost=8192, parallelism=1)
         self._decoy = self._hasher.hash(secrets.token_hex())
         self._turns = asyncio.Semaphore(AT_ONCE)
 

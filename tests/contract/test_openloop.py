@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chaos.load.contract import ARRIVALS, OPS, USERS
@@ -135,7 +136,7 @@ CASES: dict[str, tuple[tuple[Behaviour | str, ...], str, str, str]] = {
     "unavailable": ((says("503 Service Unavailable"),), "POST", "info", "503"),
     "bad-gateway": ((says("502 Bad Gateway"),), "POST", "info", "502"),
     "elsewhere": ((says("302 Found", b"", "Location: /"),), "POST", "info", "302"),
-    "silent": ((stalls(),), "POST", "info", "timed out"),
+    "silent": ((stalls(),), "POST", "info", "no answer within 2 s"),
     "reset": ((resets(),), "POST", "info", ""),
     "reset-put": ((resets(),), "PUT", "info", ""),
     "reset-get": ((resets(),), "GET", "info", ""),
@@ -183,8 +184,6 @@ def program(mode: str, file: Path, run: Path, *more: str, log: Path | None = Non
 
 
 def read_ops(run: Path) -> list[Op]:
-    import msgspec
-
     return [msgspec.json.decode(line, type=Op) for line in (run / OPS).read_bytes().splitlines()]
 
 

@@ -262,7 +262,7 @@ def primary_loss() -> Recording:
     made.events.sort(key=lambda e: e.t)
     made.crowd(lambda journey, t: "hangs" if journey in {"text", "pay"} and 5.0 <= t < 9.3 else "")
     sent = [op for op in made.ops if op.journey == "text" and op.op == "send"]
-    lost = {op.id for op in sent if op.ok and 4.85 <= op.end < 5.0}
+    lost = {op.id for op in sent if op.ok and 4.7 <= op.end < 5.0}
     twice = {next(op.id for op in sent if op.ok and op.t > 12)}
     refused = max((op for op in sent if not op.ok and op.t < 6), key=lambda op: op.t)
     made.ops = [

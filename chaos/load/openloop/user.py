@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import gevent
 import msgspec
 from locust import FastHttpUser
 from locust.contrib.fasthttp import FastResponse
@@ -163,8 +164,8 @@ class OpenUser(FastHttpUser):
                 method,
                 self.hosts[at] + path,
                 name=path.partition("?")[0],
-                data=data,
-                headers=sent,  # type: ignore[arg-type]  # bytes are
+                data=data,  # type: ignore[arg-type]  # bytes are what it sends in the end
+                headers=sent,
             )
             error = getattr(answer, "error", None)
             if error is None:
@@ -203,4 +204,6 @@ def _complete(answer: FastResponse) -> bool:
 def _cause(error: BaseException) -> str:
     """geventhttpclient wraps a time-out into "retries exceeded"; the time-out is what happened."""
     cause = getattr(error, "original", None) or error
+    if isinstance(cause, gevent.Timeout):
+        return f"no answer within {PATIENCE:g} s"
     return str(cause) or type(cause).__name__

@@ -1,0 +1,152 @@
+"""The end of `chaos run`: what users lost, in a hundred columns."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from chaos.incident import Row
+from chaos.journal import Journal
+from chaos.judgement import Judgement
+from chaos.model import Finding, Verdict
+from chaos.reports import words
+from chaos.reports.bins import bins, span
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+BARS = "▁▂▃▄▅▆▇█"
+STRIP = 32  # characters of a journey's strip
+
+STYLE = {
+    "PASS": "bold green", "HELD": "green", "KNOWN GAP": "yellow", "INCONCLUSIVE": "bold yellow",
+    "FAIL": "bold red", "ERROR": "bold magenta", "DIRTY": "bold magenta",
+    "as predicted": "green", "untouched": "green", "reproduced": "cyan", "MISSED": "bold red",
+    "NOT reproduced": "yellow",
+}  # fmt: skip
+
+
+def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: bool = False) -> str:
+    """Text of at most `width` columns, with colours for a terminal or without any for a pipe."""
+    from rich.console import Console
+
+    out = io.StringIO()
+    system = "standard" if color else None
+    console = Console(
+        file=out, width=min(width, 100), color_system=system, force_terminal=color, highlight=False, markup=False,
+        emoji=False, legacy_windows=False, _environ={},
+    )  # fmt: skip
+    _section(console, f"{journal.plan.experiment}: what users lost", words.lost(journal, judgement))
+    _verdict(console, journal, judgement)
+    console.print(_journeys(journal, judgement))
+    if judgement.targets:
+        console.print(_targets(judgement))
+        inputs = ", ".join(_name(r) for r in judgement.targets if _is_input(r))
+        console.print(f"Inputs, not measured: {inputs}." if inputs else "", style="dim")
+    console.print(_checks(judgement))
+    _section(console, "Known gaps", list(words.known_gaps(judgement)))
+    _section(console, "Left out", list(journal.plan.left_out))
+    if judgement.run:
+        console.print(f"Report  {judgement.run}/report.html", soft_wrap=True)
+    console.print(f"Again   {words.again(journal)}", soft_wrap=True)
+    console.print(f"Seed    {journal.plan.seed}")
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _verdict(console: Console, journal: Journal, judgement: Judgement) -> None:
+    from rich.text import Text
+
+    p, verdict = journal.plan, judgement.verdict
+    text = Text(f"{verdict.value}  ", style=STYLE[verdict.value])
+    text.append(f"{words.MEANING[verdict]} (exit {verdict.exit_code}; {p.target}, {p.posture or 'no posture'}).", style="bold")
+    console.print(text)
+    console.print(f"Claim: {p.claim}", style="dim")
+    console.print()
+
+
+def _section(console: Console, title: str, lines: list[str]) -> None:
+    from rich.padding import Padding
+
+    if lines:
+        console.print(title, style="bold")
+        for line in lines:
+            console.print(Padding(line, (0, 0, 0, 2)))
+        console.print()
+
+
+def _table(*columns: str, title: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        right = name in {"before", "during", "after", "RTO", "of it"}
+        table.add_column(name, justify="right" if right else "left", header_style="dim", no_wrap=name != "note")
+    return table
+
+
+def _journeys(journal: Journal, judgement: Judgement) -> Table:
+    m, scale = judgement.measures, journal.plan.scale
+    begin, end = span(journal)
+    table = _table("journey", "before", "during", "after", "RTO", f"{begin:.0f} s to {end:.0f} s", title="Success")
+    for j, a in m["availability"].items():
+        rto = m["rto_s"].get(j, "-")
+        away = rto if isinstance(rto, str) else "never" if rto is None else f"{rto:.2f} s" if rto else "0"
+        if isinstance(rto, float) and rto and scale != 1:
+            away = f"{words.in_words(rto * scale)} · {away}"
+        table.add_row(j, *(words.percent(a[p]) for p in ("before", "during", "after")), away, _strip(journal, j))
+    table.caption, table.caption_justify, table.caption_style = "A full bar is 100 % ok, a dot is nobody there.", "left", "dim"
+    return table
+
+
+def _strip(journal: Journal, journey: str) -> str:
+    shares = [b.success for b in bins(journal, journey, STRIP)]
+    # Only perfection is a full bar: one failed operation in a bin must show.
+    return "".join("·" if s is None else BARS[-1] if s == 1 else BARS[min(int(s * 7), 6)] for s in shares)
+
+
+def _targets(judgement: Judgement) -> Table:
+    from rich.text import Text
+
+    table = _table("fact of the incident", "fact", "this run", "so", title="\nThe incident beside this run")
+    table.columns[1].no_wrap = table.columns[2].no_wrap = False
+    for row in judgement.targets:
+        if _is_input(row):
+            continue
+        stands = words.standing(row)
+        so = Text(stands, style=STYLE.get(stands, ""))
+        table.add_row(_name(row), words.value(row.fact), _measured(row), so)
+    return table
+
+
+def _measured(row: Row) -> str:
+    if isinstance(row.measured, list):  # an order: here the names will do
+        return " < ".join(str(name) for name, _ in row.measured)
+    note = f" ({row.note})" if row.note else ""
+    return words.value(row.measured) + note
+
+
+def _name(row: Row) -> str:
+    return row.name.replace("_", " ")
+
+
+def _is_input(row: Row) -> bool:
+    return row.shown and row.use == "calibrate" and row.holds is None
+
+
+def _checks(judgement: Judgement) -> Table:
+    from rich.text import Text
+
+    table = _table("", "check", "note", title="\nChecks")
+    table.show_header = False
+    table.columns[1].no_wrap = False
+    for finding in judgement.findings:
+        said = words.outcome(finding)
+        table.add_row(Text(said, style=STYLE[said]), finding.check, _brief(finding))
+    table.add_row("")
+    return table
+
+
+def _brief(finding: Finding) -> str:
+    where = f" [{finding.evidence[0]}, …]" if finding.evidence and finding.verdict is not Verdict.PASS else ""
+    return finding.summary + where

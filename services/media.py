@@ -1,0 +1,42 @@
+"""Pictures and files: bytes on disk, as they came, for their owner."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.common.errors import Refused
+from services.common.identity import check_id, user_of
+from services.common.shelf import Shelf
+from services.common.web import Service, answer, raw_body
+
+
+class Media:
+    def __init__(self) -> None:
+        self.shelf = Shelf()
+
+    async def put(self, request: Request) -> Response:
+        user, name = user_of(request), check_id(request.path_params["id"])
+        content = await raw_body(request)
+        if not content:
+            raise Refused(400, "the body is empty; send the bytes of a file")
+        return answer({"id": name}, 201 if await self.shelf.put(user, name, content) else 200)
+
+    async def get(self, request: Request) -> Response:
+        user, name = user_of(request), check_id(request.path_params["id"])
+        return Response(await self.shelf.get(user, name), media_type="application/octet-stream")
+
+
+def main() -> None:
+    media = Media()
+    routes = [
+        Route("/media/{id}", media.put, methods=["PUT"]),
+        Route("/media/{id}", media.get),
+        *media.shelf.routes,
+    ]
+    Service("media", routes, parts=[media.shelf]).run()
+
+
+if __name__ == "__main__":
+    main()

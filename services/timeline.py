@@ -1,0 +1,119 @@
+"""The feed: what is new for a user out of PostgreSQL, kept in Valkey; an old copy with its age beats none."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.common import metrics
+from services.common.cache import Cache
+from services.common.db import Database
+from services.common.errors import Unavailable, Uncertain
+from services.common.identity import user_of
+from services.common.messages import SCHEMA as MESSAGES
+from services.common.web import Service, answer
+
+FRESH = 2.0  # seconds for which a copy is served without asking PostgreSQL
+COPY_LIFE = 24 * 3600  # seconds a copy stays in Valkey
+COPIES = 2000  # users whose last copy this process keeps, about 4 KB each
+ITEMS = 20
+
+SCHEMA = f"""
+{MESSAGES}
+CREATE TABLE IF NOT EXISTS posts (
+    id text COLLATE "C" PRIMARY KEY,
+    author text NOT NULL,
+    body text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS posts_at ON posts (at DESC);
+INSERT INTO posts (id, author, body, at)
+SELECT 'welcome-' || n, 'editor', 'Welcome: what you can do here, part ' || n, now() - n * interval '1 hour'
+FROM generate_series(1, {ITEMS}) n ON CONFLICT DO NOTHING;
+"""
+NEWS = """
+SELECT id, author, body, extract(epoch FROM at)::float8 AS at FROM (
+    (SELECT id, sender AS author, body, at FROM messages WHERE recipient = $1 ORDER BY at DESC LIMIT $2)
+    UNION ALL
+    (SELECT id, author, body, at FROM posts ORDER BY at DESC LIMIT $2)
+) news ORDER BY at DESC, id LIMIT $2
+"""
+
+
+class Copy(msgspec.Struct):
+    """What a user was shown, and when it was read from PostgreSQL (seconds since the epoch)."""
+
+    items: list[dict[str, Any]]
+    at: float
+
+
+class Timeline:
+    def __init__(self) -> None:
+        self.database = Database(SCHEMA)
+        self.cache = Cache()
+        self._copies: OrderedDict[str, Copy] = OrderedDict()
+
+    async def refresh(self, request: Request) -> Response:
+        user = user_of(request)
+        copy = await self._cached(user)
+        if copy is not None and time.time() - copy.at < FRESH:
+            return self._show(copy, stale=False)
+        try:
+            copy = await self._read(user)
+        except Unavailable as error:
+            if copy is None:
+                raise Unavailable(f"no feed and no copy of it for this user: {error.problem}") from error
+            return self._show(copy, stale=True)
+        await self._keep(user, copy)
+        return self._show(copy, stale=False)
+
+    async def _cached(self, user: str) -> Copy | None:
+        """The newest copy within reach: Valkey's, else this process's own."""
+        own = self._copies.get(user)
+        try:
+            text = await self.cache.read("GET", _key(user))
+        except Unavailable:
+            return own
+        shared = msgspec.json.decode(text, type=Copy) if text is not None else None
+        return max((copy for copy in (own, shared) if copy), key=lambda copy: copy.at, default=None)
+
+    async def _read(self, user: str) -> Copy:
+        begun = time.time()
+        rows = await self.database.read(NEWS, user, ITEMS)
+        return Copy(
+            [{"id": row["id"], "from": row["author"], "text": row["body"], "at": row["at"]} for row in rows], begun
+        )
+
+    async def _keep(self, user: str, copy: Copy) -> None:
+        self._copies[user] = copy
+        self._copies.move_to_end(user)
+        if len(self._copies) > COPIES:
+            self._copies.popitem(last=False)
+        try:
+            await self.cache.write("SET", _key(user), msgspec.json.encode(copy), "EX", COPY_LIFE)
+        except (Unavailable, Uncertain):
+            pass  # the user has his feed; the next one who cannot refresh will miss this copy
+
+    def _show(self, copy: Copy, stale: bool) -> Response:
+        age = max(0.0, time.time() - copy.at)
+        metrics.STALENESS.observe(age)
+        return answer({"items": copy.items, "age_s": round(age, 3), "stale": stale})
+
+
+def _key(user: str) -> str:
+    return f"timeline:{user}"
+
+
+def main() -> None:
+    timeline = Timeline()
+    Service("timeline", [Route("/timeline", timeline.refresh)], parts=[timeline.database, timeline.cache]).run()
+
+
+if __name__ == "__main__":
+    main()
