@@ -19,6 +19,7 @@ from chaos.measures.phases import studied
 from chaos.measures.reach import share_back
 from chaos.measures.recovery import fraction, incident_s, outage
 
+USES = ("predict", "control", "calibrate")
 TOLERANCE = 0.10  # of a single value, where the dossier gives none
 NEVER = "not back before the load ended"
 UNUSED = "nobody used it since the first fault"
@@ -52,7 +53,8 @@ def rows(journal: Journal, reproduced: Collection[str] = ()) -> tuple[Row, ...]:
     """A row for each target that speaks of this run's settings. `reproduced` names those this experiment was set by."""
     facts = journal.plan.incident
     found = [_row(journal, name, target, reproduced) for name, target in _targets(facts, journal.plan.settings)]
-    return tuple(found)
+    # A plan that was saved and read again has its keys in another order.
+    return tuple(sorted(found, key=lambda row: (USES.index(row.use), row.name)))
 
 
 def _targets(facts: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -66,7 +66,7 @@ class Ballot:
         return max(voted, self._pledged) + HOLD_S
 
     async def look(self, *, fresh: bool = False, forced: bool = False) -> Outlook:
-        """What a claim would meet now. It changes nothing at the voters, so a candidate may ask as often as it likes."""
+        """What a claim would meet now. It changes nothing there, so a candidate may ask at any time."""
         free_at: list[float] = []
         holders: list[str] = []
 

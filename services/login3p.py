@@ -57,8 +57,9 @@ class Login3p:
         """Passwords are auth's alone: a user who can have a token there is who he says he is."""
         login = msgspec.json.encode({"user": consent.user, "password": consent.password})
         headers = {"X-Request-Id": request.scope["request_id"]}
+        call = Call("POST", "/auth/app-token", headers, login, again=True, safe=True, budget=0.9)
         try:
-            reply = await self.auth.ask(Call("POST", "/auth/app-token", headers, login, again=True, safe=True, budget=0.9))
+            reply = await self.auth.ask(call)
         except (Uncertain, Unavailable) as error:
             raise Unavailable(f"nobody is let in while auth is gone: {error}") from error
         if reply.status == 401:

@@ -105,6 +105,7 @@ class Supervisor:
         peer: Peer,
         ballot: Ballot | None,
         clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[str], None] = lambda role: None,
     ) -> None:
         self.role = "starting"
         self.survey: Survey | None = None
@@ -116,6 +117,7 @@ class Supervisor:
         self._peer = peer
         self._ballot = ballot
         self._clock = clock
+        self._changed = changed
         self._lost = asyncio.Event()  # the lease is gone and the server has been ended
         self._order = asyncio.Event()  # an operator wants this node to be primary
         self._keeper: asyncio.Task[None] | None = None
@@ -134,6 +136,7 @@ class Supervisor:
                 await self._step_down(sick=True)
             self.role = "starting"
             self.survey = None
+            self._changed(self.role)
 
     async def stop(self) -> None:
         """End the server in good order, then let the peer in at once. `run` has been cancelled before."""
@@ -172,7 +175,7 @@ class Supervisor:
             if post.peer and answer == "primary" and not self._order.is_set():
                 return await self._become_standby(post.peer, copy=True)
             exists, past = database.exists(), self._memory.read()
-            if exists and (self.forced or self._order.is_set()):
+            if exists and (self.forced or (self._order.is_set() and past != "standby")):
                 return await self._become_primary_by_force(running=False)
             if post.peer and exists and past == "standby":
                 return await self._become_standby(post.peer, copy=False)
@@ -195,6 +198,11 @@ class Supervisor:
             return True
         self.pledge.withheld = False
         return False
+
+    @property
+    def epoch(self) -> int:
+        """Of the lease this node holds; 0 when it holds none."""
+        return self._ballot.record.epoch if self._ballot else 0
 
     @property
     def _alone(self) -> tuple[str, ...] | None:
@@ -228,8 +236,10 @@ class Supervisor:
         self._flowed = self._dried = self._clock()
         self._enforced = False
         self.role = role
-        self._order.clear()
-        log("role", role=role, epoch=self._ballot.record.epoch if self._ballot else 0)
+        if role == "primary":
+            self._order.clear()
+        self._changed(role)
+        log("role", role=role, epoch=self.epoch)
 
     # serve ------------------------------------------------------------------------------------------------------
 

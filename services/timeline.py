@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import OrderedDict
 from typing import Any
@@ -95,10 +96,9 @@ class Timeline:
         self._copies.move_to_end(user)
         if len(self._copies) > COPIES:
             self._copies.popitem(last=False)
-        try:
+        # Without Valkey the user has his feed all the same; who cannot refresh later will miss this copy.
+        with contextlib.suppress(Unavailable, Uncertain):
             await self.cache.write("SET", _key(user), msgspec.json.encode(copy), "EX", COPY_LIFE)
-        except (Unavailable, Uncertain):
-            pass  # the user has his feed; the next one who cannot refresh will miss this copy
 
     def _show(self, copy: Copy, stale: bool) -> Response:
         age = max(0.0, time.time() - copy.at)

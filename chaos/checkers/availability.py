@@ -24,8 +24,9 @@ class Availability(Checker):
         ops = [(n, op) for n, op, p in studied(journal, self.journey or None) if self.phase in ("all", p)]
         when = "" if self.phase == "all" else f" {self.phase} the faults"
         if not ops:
-            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {self.journey or 'anybody'} was recorded{when}")
+            who = self.journey or "anybody"
+            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {who} was recorded{when}")
         bad = [n for n, op in ops if not op.ok]
         verdict = Verdict.PASS if 1 - len(bad) / len(ops) >= self.at_least else Verdict.FAIL
         summary = f"{len(ops) - len(bad):,} of {len(ops):,} ok{when} ({1 - len(bad) / len(ops):.2%})"
-        return Finding(name, verdict, f"{summary}, wanted at least {self.at_least:.5g}", cite(ops=bad))
+        return Finding(name, verdict, f"{summary}, wanted at least {self.at_least * 100:.6g}%", cite(ops=bad))

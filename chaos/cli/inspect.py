@@ -64,7 +64,7 @@ def _verdict(run: Path) -> str:
     return str(msgspec.json.decode(path.read_bytes())["verdict"]) if path.exists() else "(not judged)"
 
 
-@click.command("show", epilog="Examples: chaos show zone-fire · chaos show runs/zone-fire/20261121T090000Z-s7 · chaos show last")
+@click.command("show", epilog="Examples: chaos show zone-fire · chaos show last")
 @click.argument("name")
 @runs_option
 @click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml")
@@ -92,7 +92,8 @@ def faults_command(
     from chaos import registry
     from chaos.cli import targets
 
-    made = {kind: targets.make(kind, read_stack(stack_file, kind, None, posture, sets)) for kind in targets.usable(target)}
+    kinds = targets.usable(target)
+    made = {kind: targets.make(kind, read_stack(stack_file, kind, None, posture, sets)) for kind in kinds}
     for fault in [name] if name else registry.names("chaos.faults"):
         cls = registry.load("chaos.faults", fault)
         where = [kind for kind, one in made.items() if isinstance(one, cls.needs)]

@@ -25,7 +25,7 @@ def stacked(command: F) -> F:
     """--stack, --target, --posture and --set: which stack, where, and with which knobs."""
     for option in (
         click.option(
-            "--set", "sets", metavar="KNOB=VALUE", multiple=True, help="Set one knob on top of the posture (repeatable)."
+            "--set", "sets", metavar="KNOB=VALUE", multiple=True, help="Set one knob on top (repeatable)."
         ),
         click.option("--posture", help="The stack's named set of knobs, e.g. as-was or remedied."),
         click.option(
@@ -88,7 +88,9 @@ def experiment_files(root: Path) -> list[Path]:
     return sorted((root / "experiments").glob("*.yaml"))
 
 
-def read_stack(file: Path, target: str, experiment: Experiment | None, posture: str | None, sets: Sequence[str]) -> Stack:
+def read_stack(
+    file: Path, target: str, experiment: Experiment | None, posture: str | None, sets: Sequence[str]
+) -> Stack:
     """The stack under the posture asked for, else the experiment's, else the file's first."""
     from chaos import stackfile
 

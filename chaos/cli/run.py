@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chaos.cli.targets import Place
     from chaos.model import Event
     from chaos.plan import Plan
-    from chaos.protocols import Target
+    from chaos.stackfile import Stack
 
 INTERRUPTED = 130
 
@@ -60,29 +60,16 @@ def run_command(
     with targets.place(kind, stack, metrics_port) as place:
         if place.elsewhere is not None:  # the embedded target plays the run inside its box
             return place.elsewhere
-        note = _Note()
-        one = targets.make(kind, stack, tell=note)
-        plan = make_plan(file, made, one, stack, seed, short, without)
-        return _Session(plan, one, place, stack.root, note).play(runs)
-
-
-class _Note:
-    """Passes on what a target is busy with, once there is somebody to listen."""
-
-    def __init__(self) -> None:
-        self.listener: Callable[[str], None] = lambda text: None
-
-    def __call__(self, text: str) -> None:
-        self.listener(text)
+        plan = make_plan(file, made, targets.make(kind, stack), stack, seed, short, without)
+        return _Session(plan, stack, kind, place).play(runs)
 
 
 @dataclass
 class _Session:
     plan: Plan
-    target: Target
+    stack: Stack
+    kind: str
     place: Place
-    root: Path
-    note: _Note
 
     def play(self, runs: Path) -> int:
         from chaos import store
@@ -91,7 +78,7 @@ class _Session:
         from chaos.reports import terminal, write_all
 
         run = store.create(runs, self.plan).resolve()
-        store.save(run, self.plan, store.environment(sys.argv, self.target.name))
+        store.save(run, self.plan, store.environment(sys.argv, self.kind))
         click.echo(f"{self.plan.experiment}: seed {self.plan.seed}, target {self.plan.target}, "
                    f"posture {self.plan.posture or 'none'} → {_short(run)}", err=True)  # fmt: skip
         error, interrupted = None, False
@@ -114,17 +101,18 @@ class _Session:
     async def _perform(self, run: Path) -> bool:
         """Play the plan beside progress and metrics. True if somebody interrupted it."""
         from chaos import registry
+        from chaos.cli import targets
         from chaos.cli.metrics import Metrics, listen
         from chaos.cli.progress import Progress
         from chaos.load.locustload import LocustLoad
-        from chaos.protocols import CanHost
         from chaos.recorder import Recorder
         from chaos.run import Cast
         from chaos.run import run as orchestrate
 
-        assert isinstance(self.target, CanHost), "every target that a user can choose hosts a load"
-        plan, target = self.plan, self.target
-        load = LocustLoad(target, plan.load, run, self.root, steady=plan.steady)
+        plan = self.plan
+        notes: list[Callable[[str], None]] = []
+        target = targets.make(self.kind, self.stack, run / "logs", lambda text: notes[-1](text))
+        load = LocustLoad(target, plan.load, run, self.stack.root, steady=plan.steady)
         faults = {s.id: registry.build(registry.load("chaos.faults", s.fault), s.params) for s in plan.steps}
         probes = [
             registry.load("chaos.probes", p.kind)(target, p.name, p.every, **p.params) for p in plan.probes
@@ -134,7 +122,7 @@ class _Session:
             return load.success(2.0)
 
         with Progress(plan, seen) as progress, Metrics(plan.experiment, seen) as metrics:
-            self.note.listener = progress.note
+            notes.append(progress.note)
 
             def tell(event: Event) -> None:
                 progress.tell(event)

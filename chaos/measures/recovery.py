@@ -117,7 +117,9 @@ def recovery(journal: Journal) -> dict[str, dict[str, Any]]:
     }
     if incident_s(journal):
         backs = {j: journal.plan.onset if o is None else o.back for j, o in found.items()}
-        measures["return_fraction"] = {j: None if t is None else round(fraction(journal, t), 4) for j, t in backs.items()}
+        measures["return_fraction"] = {
+            j: None if t is None else round(fraction(journal, t), 4) for j, t in backs.items()
+        }
     return measures
 
 

@@ -13,7 +13,8 @@ from chaos.model import Finding
 
 def render(journal: Journal, judgement: Judgement) -> str:
     """Sorted keys and fixed rounding: the same journal gives the same bytes."""
-    return json.dumps(document(journal, judgement), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    found = document(journal, judgement)
+    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def document(journal: Journal, judgement: Judgement) -> dict[str, Any]:

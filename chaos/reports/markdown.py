@@ -39,7 +39,7 @@ def render(journal: Journal, judgement: Judgement) -> str:
 
 
 def _scale(scale: float) -> str:
-    return "" if scale == 1 else f"; one second of the run is {words.in_words(scale)} of the incident"
+    return "" if scale == 1 else f"; one second of the run is {words.incident_time(1, scale)} of the incident"
 
 
 def _check(journal: Journal, finding: Finding) -> str:

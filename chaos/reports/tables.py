@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chaos.journal import Journal
 from chaos.judgement import Judgement
 from chaos.measures.phases import PHASES
-from chaos.reports.words import NONE, in_words, ms, percent, standing, value
+from chaos.reports.words import NONE, incident_time, most_used, ms, percent, standing, value
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,15 @@ def journeys(journal: Journal, judgement: Judgement) -> Table:
     """Success before, during and after, how long each was away, and how many operations say so."""
     m, scale = judgement.measures, journal.plan.scale
     rows = []
-    for j, a in m["availability"].items():
+    for j in most_used(judgement):
+        a = m["availability"][j]
         counts = a["counts"]
         shares = [f"{percent(a[p])} ({counts[p]:,})" if counts[p] else NONE for p in PHASES]
         rto, grain = m["rto_s"].get(j, NONE), m["resolution_s"].get(j)
         away = rto if isinstance(rto, str) else "never back" if rto is None else f"{rto:.2f} s" if rto else "0"
         row = [j, *shares, away]
         if scale != 1:
-            row.append(in_words(rto * scale) if isinstance(rto, float) and rto else NONE)
+            row.append(incident_time(rto, scale) if isinstance(rto, float) and rto else NONE)
         if "return_fraction" in m:
             f = m["return_fraction"].get(j)
             row.append(NONE if f is None else f"{f:.3f}")
@@ -37,28 +38,29 @@ def journeys(journal: Journal, judgement: Judgement) -> Table:
     head = ["journey", "before", "during", "after", "RTO"]
     head += ["incident time"] if scale != 1 else []
     head += ["of the outage"] if "return_fraction" in m else []
-    note = "Share of operations that got the promised answer (operations). RTO: from the first failed operation to the return"
-    note += " that lasted; known to the resolution, one over the journey's arrival rate."
+    note = "Share of operations that got the promised answer (operations). RTO: from the first failed operation to the"
+    note += " return that lasted; known to the resolution, one over the journey's arrival rate."
     return Table("Users, by journey", (*head, "resolution"), tuple(rows), note)
 
 
 def latency(journal: Journal, judgement: Judgement) -> Table:
     m = judgement.measures
     rows = []
-    for j, phases in m["latency_ms"].items():
+    for j in most_used(judgement):
+        phases = m["latency_ms"][j]
         n = m["availability"][j]["counts"]
         cells = [ms(phases.get(p, {}).get(q), n[p]) for p in PHASES for q in ("p50", "p95", "p99")]
         rows.append((j, *cells))
     head = ("journey", *(f"{p} {q}" for p in PHASES for q in ("p50", "p95", "p99")))
-    note = "Milliseconds from the intended start, over all operations. One without the promised answer took for ever, so"
-    note += ' "no answer" says that the user at this quantile did not get one.'
+    note = "Milliseconds from the intended start, over all operations. One without the promised answer took for ever,"
+    note += ' so "no answer" says that the user at this quantile did not get one.'
     return Table("Latency", head, tuple(rows), note)
 
 
 def targets(journal: Journal, judgement: Judgement) -> Table:
     rows = tuple((r.name, r.use, value(r.fact), value(r.measured), standing(r), r.note) for r in judgement.targets)
-    note = "Fractions of the outage are counted from the first fault. Reproduced: this run was set by the fact, so it proves"
-    note += " nothing. Predicted: it came out."
+    note = "Fractions of the outage are counted from the first fault. Reproduced: this run was set by the fact, so it"
+    note += " proves nothing. Predicted: it came out."
     head = ("target", "use", "fact", "measured", "so", "note")
     return Table("The incident's facts beside this run", head, rows, note)
 
@@ -70,8 +72,8 @@ def delivery(journal: Journal, judgement: Judgement) -> Table:
         (j, *(f"{counts[k]:,}" for k in kinds), NONE if rpo[j] is None else f"{rpo[j]:.2f} s")
         for j, counts in d.get("journeys", {}).items()
     ]
-    note = "Acked: acknowledged. Lost: acknowledged and not there. Ghost: refused and there. RPO: how long before the blow the"
-    note += " oldest lost write was acknowledged."
+    note = "Acked: acknowledged. Lost: acknowledged and not there. Ghost: refused and there. RPO: how long before the"
+    note += " blow the oldest lost write was acknowledged."
     return Table("Acknowledged writes, read back", ("journey", *kinds, "RPO"), tuple(rows), note)
 
 
@@ -81,7 +83,7 @@ def steps(journal: Journal, judgement: Judgement) -> Table:
     bit = {e.subject: e.t for _, e in journal.of("fault.active")}
     done = {e.subject: e.t for _, e in journal.of("operator.done")}
     rows = [
-        (s.at, s.id, s.fault, ", ".join(s.nodes), _at(bit.get(s.id)), _at(s.end), _units(len({r.unit for r in s.releases})))
+        (s.at, s.id, s.fault, ", ".join(s.nodes), _at(bit.get(s.id)), _at(s.end), _units(len(s.releases)))
         for s in p.steps
     ]
     rows += [(a.at, a.id, f"operator: {a.name}", ", ".join(a.nodes), _at(done.get(a.id)), NONE, NONE) for a in p.acts]

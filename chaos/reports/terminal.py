@@ -32,10 +32,9 @@ def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: b
     from rich.console import Console
 
     out = io.StringIO()
-    system = "standard" if color else None
     console = Console(
-        file=out, width=min(width, 100), color_system=system, force_terminal=color, highlight=False, markup=False,
-        emoji=False, legacy_windows=False, _environ={},
+        file=out, width=min(width, 100), color_system="standard" if color else None, force_terminal=color,
+        highlight=False, markup=False, emoji=False, legacy_windows=False, _environ={},
     )  # fmt: skip
     _section(console, f"{journal.plan.experiment}: what users lost", words.lost(journal, judgement))
     _verdict(console, journal, judgement)
@@ -59,7 +58,8 @@ def _verdict(console: Console, journal: Journal, judgement: Judgement) -> None:
 
     p, verdict = journal.plan, judgement.verdict
     text = Text(f"{verdict.value}  ", style=STYLE[verdict.value])
-    text.append(f"{words.MEANING[verdict]} (exit {verdict.exit_code}; {p.target}, {p.posture or 'no posture'}).", style="bold")
+    said = f"{words.MEANING[verdict]} (exit {verdict.exit_code}; {p.target}, {p.posture or 'no posture'})."
+    text.append(said, style="bold")
     console.print(text)
     console.print(f"Claim: {p.claim}", style="dim")
     console.print()
@@ -89,13 +89,14 @@ def _journeys(journal: Journal, judgement: Judgement) -> Table:
     m, scale = judgement.measures, journal.plan.scale
     begin, end = span(journal)
     table = _table("journey", "before", "during", "after", "RTO", f"{begin:.0f} s to {end:.0f} s", title="Success")
-    for j, a in m["availability"].items():
+    for j in words.most_used(judgement):
+        a = m["availability"][j]
         rto = m["rto_s"].get(j, "-")
         away = rto if isinstance(rto, str) else "never" if rto is None else f"{rto:.2f} s" if rto else "0"
         if isinstance(rto, float) and rto and scale != 1:
-            away = f"{words.in_words(rto * scale)} · {away}"
+            away = f"{words.incident_time(rto, scale)} · {away}"
         table.add_row(j, *(words.percent(a[p]) for p in ("before", "during", "after")), away, _strip(journal, j))
-    table.caption, table.caption_justify, table.caption_style = "A full bar is 100 % ok, a dot is nobody there.", "left", "dim"
+    table.caption, table.caption_justify = "A full bar is 100 % ok, a dot is nobody there.", "left"
     return table
 
 
@@ -139,7 +140,7 @@ def _checks(judgement: Judgement) -> Table:
 
     table = _table("", "check", "note", title="\nChecks")
     table.show_header = False
-    table.columns[1].no_wrap = False
+    table.columns[1].no_wrap, table.columns[1].max_width = False, 26
     for finding in judgement.findings:
         said = words.outcome(finding)
         table.add_row(Text(said, style=STYLE[said]), finding.check, _brief(finding))

@@ -36,6 +36,10 @@ def both(seconds: float, scale: float) -> str:
     return f"{incident_time(seconds, scale)} of incident time ({seconds:.2f} s of the run)"
 
 
+def count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def percent(share: float | None) -> str:
     """Never rounded to 100 % or to 0 %: one lost operation must stay visible, and one that was spared."""
     if share is None:
@@ -50,17 +54,23 @@ def ms(value: float | None, n: int = 1) -> str:
     return "no answer" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
+def most_used(judgement: Judgement) -> tuple[str, ...]:
+    """The journeys in the order every report shows them: those of most users first."""
+    found = judgement.measures["availability"]
+    return tuple(sorted(found, key=lambda j: (-found[j]["n"], j)))
+
+
 def lost(journal: Journal, judgement: Judgement) -> list[str]:
     """What users lost, in sentences: the most used journeys first, then what was spared, then their writes."""
     m, scale = judgement.measures, journal.plan.scale
     outages: Mapping[str, Any] = m["outage"]
-    order = sorted(outages, key=lambda j: (outages[j]["back"] is not None, -m["availability"][j]["n"], j))
+    order = sorted((j for j in most_used(judgement) if j in outages), key=lambda j: outages[j]["back"] is not None)
     full = [j for k, j in enumerate(order) if k < FULL or outages[j]["back"] is None]
     said = [_outage(j, outages[j], m["rto_s"][j], scale) for j in full]
     if rest := [j for j in order if j not in full]:
         unit = "" if scale == 1 else " (incident time)"
         said.append(f"Also: {', '.join(f'{j} {_short_time(m, j, scale)}' for j in rest)}{unit}.")
-    if spared := [j for j in m["rto_s"] if j not in outages]:
+    if spared := [j for j in most_used(judgement) if j in m["rto_s"] and j not in outages]:
         counts = [m["availability"][j]["counts"] for j in spared]
         ops = sum(c["during"] + c["after"] for c in counts)
         said.append(f"Not touched: {', '.join(spared)} (none of {ops:,} operations failed).")
@@ -115,7 +125,7 @@ def standing(row: Row) -> str:
 
 
 def value(v: Any) -> str:
-    """A fact or a measurement, short. Steps of an order are told apart by <, ties within one by =."""
+    """A fact or a measurement, short. An order reads a < b = c: a before b and c, and these in any order."""
     if v is None:
         return NONE
     if isinstance(v, bool):

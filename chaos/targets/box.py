@@ -6,6 +6,7 @@ network and its files. Where the kernel refuses, the same process keeps plain pr
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -50,7 +51,7 @@ def available() -> str | None:
         return f"the box needs Linux namespaces, this is {sys.platform}; use --target compose"
     if missing := [tool for tool in _TOOLS if not shutil.which(tool)]:
         return f"{', '.join(missing)} not found on PATH; install util-linux"
-    tried = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    tried = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, check=False)
     if tried.returncode == 0:
         return None
     said = " ".join(tried.stderr.split()) or f"exit code {tried.returncode}"
@@ -157,14 +158,17 @@ def run_inside(
     keep_fds: Sequence[int] = (),
     state: Path = STATE,
     program: Sequence[str] = (sys.executable, "-m", "chaos"),
+    kind: Kind | None = None,
 ) -> int:
     """Run the harness with `argv` in the standing box, or in one made for it; returns its exit code.
+
+    A box that is made is of the best kind that this machine offers, unless `kind` says otherwise.
 
     Descriptors in `keep_fds` (listening sockets of the host's network) keep their numbers. Signals that end a
     program are passed on, once each. Call it from the main thread. Raises TargetError.
     """
     with ExitStack() as left:
-        kind, control, made = _enter(state)
+        kind, control, made = _enter(state, kind or _best())
         left.callback(made.close if made else control.close)
         fds = {n: left.enter_context(_open(n)) for n in (0, 1, 2)} | {n: n for n in keep_fds}
         left.enter_context(_forwarding(control))
@@ -182,7 +186,7 @@ def _best() -> Kind:
     return "plain" if available() else "box"
 
 
-def _enter(state: Path) -> tuple[Kind, Control, Box | None]:
+def _enter(state: Path, kind: Kind) -> tuple[Kind, Control, Box | None]:
     if found := standing(state):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -192,8 +196,8 @@ def _enter(state: Path) -> tuple[Kind, Control, Box | None]:
             sock.close()
             raise TargetError(f"{state}/box.sock: {e.strerror}; end the box with `chaos down` and start again") from e
         return found.kind, Control(sock), None
-    made = Box.make(_best())
-    return made.kind, made.control, made
+    made = Box.make(kind)
+    return kind, made.control, made
 
 
 def _spawn(kind: Kind, folder: Path, owner: socket.socket, listener: socket.socket | None = None) -> int:
@@ -204,17 +208,19 @@ def _spawn(kind: Kind, folder: Path, owner: socket.socket, listener: socket.sock
         # Our death ends the box through end-of-file on `owner`; this also covers a boxinit that does not listen.
         mortal = [] if listener else ["setpriv", "--pdeathsig=KILL"]
         argv = [*mortal, *UNSHARE, *argv]
-    with open(os.devnull) as null:
+    with ExitStack() as left:
+        null = left.enter_context(open(os.devnull))
+        # Out of the way of the numbers they will get; a copy onto itself would keep its close-on-exec flag.
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 256) for fd in fds]
+        for fd in high:
+            left.callback(os.close, fd)
         return os.posix_spawnp(
             argv[0],
             argv,
             {k: v for k, v in os.environ.items() if not k.startswith("CHAOS_BOX")},
             file_actions=[
-                # Twice: a descriptor that already has its number would else keep its close-on-exec flag.
-                *((os.POSIX_SPAWN_DUP2, fd, 100 + i) for i, fd in enumerate(fds)),
-                *((os.POSIX_SPAWN_DUP2, 100 + i, 3 + i) for i in range(len(fds))),
-                *((os.POSIX_SPAWN_CLOSE, 100 + i) for i in range(len(fds))),
                 (os.POSIX_SPAWN_DUP2, null.fileno(), 0),
+                *((os.POSIX_SPAWN_DUP2, fd, 3 + i) for i, fd in enumerate(high)),
             ],
             setsid=True,
         )

@@ -1,4 +1,4 @@
-"""The first process of a box: furnishes it, starts what it is asked to, reaps, and takes everything with it when it ends.
+"""The first process of a box: furnishes it, starts what it is asked to, reaps, and takes all with it when it ends.
 
 Run by path with the standard library alone: `boxinit.py KIND FOLDER OWNER [LISTEN]`. KIND `box` is pid 1 of namespaces
 of its own, so the kernel empties the box; `plain` is a subreaper that ends its descendants itself. OWNER is a
@@ -25,6 +25,7 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +46,7 @@ MS_BIND = 4096
 
 
 def furnish(folder: str) -> None:
-    """Make an empty network usable and give the box files of its own, which vanish with it."""
+    """Make an empty network usable and give the box files of its own, which vanish with it. Raises OSError."""
     mount("tmpfs", folder, "tmpfs", data=f"mode=0755,size={DATA_SIZE}")
     mount("tmpfs", "/dev/shm", "tmpfs", data=f"mode=1777,size={DATA_SIZE}")  # a killed database leaves segments there
     with open(f"{folder}/hosts", "w") as hosts:
@@ -82,10 +83,8 @@ class Connection:
     grace: float = 0.0  # seconds between SIGTERM and SIGKILL when the other side is gone
 
     def answer(self, **message: object) -> None:
-        try:
+        with suppress(OSError):  # nobody there any more: its end-of-file says what to do
             self.sock.send(json.dumps(message).encode())
-        except OSError:
-            pass  # nobody there any more: its end-of-file says what to do
 
 
 @dataclass
@@ -218,10 +217,8 @@ class Init:
 
     @staticmethod
     def _signal(pid: int, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
     def clear_out(self) -> None:
         """End every descendant. In a box the kernel does it."""
@@ -229,10 +226,8 @@ class Init:
             for pid in left:
                 self._signal(pid, signal.SIGKILL)
             for pid in left:
-                try:
+                with suppress(ChildProcessError):
                     os.waitpid(pid, 0)
-                except ChildProcessError:
-                    pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from chaos.errors import TargetError
 
 GATEWAY = "10.77.0.1"
-INTERNET = "10.77.9.1"
 _CLONE_NEWNET = 0x40000000
 _MS_BIND = 4096
 _OWN = "/proc/thread-self/ns/net"
@@ -52,7 +51,7 @@ def _build(folder: Path, addresses: Mapping[str, str]) -> None:
                 gateway.link("set", index=peer, state="up")
                 gateway.route("add", dst=f"{address}/32", oif=peer)
     except (OSError, NetlinkError) as e:
-        raise TargetError(f"{name}: its network could not be made: {e}; `chaos doctor` says what this machine can do") from e
+        raise TargetError(f"{name}: its network could not be made: {e}; `chaos doctor` says what is missing") from e
     finally:
         _libc.setns(gateway_ns, _CLONE_NEWNET)
         os.close(gateway_ns)

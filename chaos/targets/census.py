@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chaos.errors import TargetError
@@ -26,7 +27,7 @@ class Proc:
 
 @dataclass(frozen=True)
 class Crew:
-    """The processes of one node. `root` holds it together: it ends with the node's command, and the rest ends with it."""
+    """The processes of one node. `root` holds it together: it ends with the node's command, the rest ends with it."""
 
     root: Proc
     members: tuple[Proc, ...]
@@ -73,18 +74,17 @@ def below(root: int, procs: Mapping[int, Proc]) -> list[Proc]:
 def send(procs: Iterable[Proc], number: signal.Signals) -> None:
     """Signal each; who has ended meanwhile is no error."""
     for p in procs:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(p.pid, number)
-        except ProcessLookupError:
-            pass
 
 
-async def settle(look: Callable[[], Iterable[Proc]], number: signal.Signals, stopped: bool, within: float = 5.0) -> None:
-    """Send SIGSTOP or SIGCONT until everybody is stopped, or nobody is. `within` is seconds.
+async def settle(look: Callable[[], Iterable[Proc]], stopped: bool, within: float = 5.0) -> None:
+    """Send SIGSTOP until everybody is stopped, or SIGCONT until nobody is. `within` is seconds.
 
     Two looks in a row have to agree: whoever the first one missed was forked by a process that still ran, and can
     not be missed by the second. Raises TargetError when somebody does not obey.
     """
+    number = signal.SIGSTOP if stopped else signal.SIGCONT
     deadline = time.monotonic() + within
     calm = 0
     while calm < 2:
@@ -92,7 +92,7 @@ async def settle(look: Callable[[], Iterable[Proc]], number: signal.Signals, sto
         send(wrong, number)
         calm = 0 if wrong else calm + 1
         if wrong and time.monotonic() > deadline:
-            pids = ", ".join(str(p.pid) for p in wrong[:5])
-            raise TargetError(f"{number.name} had no effect on process {pids} within {within:g} s (state {wrong[0].state})")
+            who = ", ".join(f"{p.pid} (state {p.state})" for p in wrong[:5])
+            raise TargetError(f"{number.name} had no effect within {within:g} s on process {who}")
         if wrong:
             await asyncio.sleep(0.001)  # a signal takes effect when its process is next scheduled

@@ -28,7 +28,8 @@ def search_path(prefix: str, path: str) -> str:
 def own_paths(text: str, volumes: Iterable[str], folder: Path) -> str:
     """Every volume's path in `text` replaced by the node's own folder; `/database` is not `/data`."""
     for volume in volumes:
-        text = re.sub(rf"(?<![\w./-]){re.escape(volume)}(?![\w.-])", lambda _, v=volume: f"{folder}{v}", text)
+        own = f"{folder}{volume}".replace("\\", r"\\")
+        text = re.sub(rf"(?<![\w./-]){re.escape(volume)}(?![\w.-])", own, text)
     return text
 
 
@@ -68,7 +69,7 @@ def waves(services: Mapping[str, Service]) -> list[list[str]]:
     while left:
         ready = sorted(name for name, needs in left.items() if not needs)
         if not ready:
-            raise BadExperiment(f"services depend on each other in a circle: {', '.join(sorted(left))}; break it in depends_on")
+            raise BadExperiment(f"services depend on each other in a circle: {', '.join(sorted(left))}; break it")
         found.append(ready)
         left = {name: needs - set(ready) for name, needs in left.items() if name not in ready}
     return found

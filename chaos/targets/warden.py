@@ -83,7 +83,7 @@ def main(keeper: str, root_file: str, exit_file: str, cwd: str, *command: str) -
     clear_out()
     with open(exit_file, "w") as f:
         f.write(str(code))
-    return code
+    return code or 0
 
 
 if __name__ == "__main__":

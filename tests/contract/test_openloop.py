@@ -310,6 +310,23 @@ def test_sigterm_ends_arrivals_and_keeps_what_is_under_way(tmp_path: Path) -> No
     assert set(server.requests) == {op.id for op in ops}
 
 
+def test_a_full_disk_ends_the_run_with_its_reason(tmp_path: Path) -> None:
+    """A load that cannot record is no load: it ends, and every line it wrote is whole."""
+    server = Server(says("201 Created"))
+    file = tmp_path / "users.py"
+    file.write_text(
+        "import resource\nfrom chaos.load.openloop import OpenUser, journey\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"  # the kernel then refuses what is longer
+        + CLASS.format(n=0, hosts=(server.url,), name="created", method="POST")
+    )
+    write_run(tmp_path, ["User0"], [(0.01 * k, 0, 0.5) for k in range(2000)])
+    process = program("run", file, tmp_path, "--t0", str(time.monotonic() + 1.0))
+    assert process.wait(10) == 74
+    server.close()
+    assert "File too large" in (tmp_path / "log").read_text()
+    assert 5 < len((tmp_path / OPS).read_bytes().splitlines()[:-1]) < 30
+
+
 READERS = """
 from chaos.load.openloop import OpenUser, Page, journey, readback
 

@@ -165,10 +165,12 @@ def zone_fire(posture: str) -> Recording:
     units = [round(t, 6) for t in boots(32, 1000 / 986, 1, [(10, 0), (17.5, 0.9), (38.5, 0.95), (85.5, 1)])]
     site = tuple(nodes(remedied))
     burned = [n["name"] for n in site if n["zone"] == "a"]
-    first = [n for n in burned if n.split("-")[0] in {"failover", "chat", "media", "pay", "push", "games", "valkey", "mail"}]
+    half = {"failover", "chat", "media", "pay", "push", "games", "valkey", "mail"}
+    first = [n for n in burned if n.split("-")[0] in half]
     steps = [("first-blow", 0.55, first), ("second-blow", 1.47, [n for n in burned if n not in first])]
     seat = {n: SEATS.get(n.split("-")[0], 5) for n in burned}
-    promote = Act("promote-1", 10.0, "promote", ("python3", "-m", "services.promote"), ("auth-b", "chat-b", "postgres-b"))
+    command = ("python3", "-m", "services.promote")
+    promote = Act("promote-1", 10.0, "promote", command, ("auth-b", "chat-b", "postgres-b"))
     plan = Plan(
         experiment="zone-fire",
         claim="Losing zone a loses no acknowledged message, and text is back within 4 h of incident time.",
@@ -292,7 +294,8 @@ def load(name: str) -> Journal:
     """A recorded run. Its ops.jsonl is kept compressed, so Journal.load cannot read the folder as it stands."""
     folder = HERE / name
     events = [msgspec.json.decode(x, type=Event) for x in (folder / "journal.jsonl").read_bytes().splitlines()]
-    ops = [msgspec.json.decode(x, type=Op) for x in gzip.decompress((folder / "ops.jsonl.gz").read_bytes()).splitlines()]
+    raw = gzip.decompress((folder / "ops.jsonl.gz").read_bytes())
+    ops = [msgspec.json.decode(x, type=Op) for x in raw.splitlines()]
     return Journal(msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan), tuple(events), tuple(ops))
 
 
@@ -305,7 +308,8 @@ def outcome(name: str) -> dict[str, str]:
 
 
 def _lines(found: Sequence[Event | Op]) -> bytes:
-    compact = ({k: v for k, v in msgspec.to_builtins(x).items() if v not in ("", [], {}, 0)} | {"t": x.t} for x in found)
+    rows = (msgspec.to_builtins(x) for x in found)
+    compact = ({k: v for k, v in row.items() if k == "t" or v not in ("", [], {}, 0)} for row in rows)
     return b"".join(msgspec.json.encode(x) + b"\n" for x in compact)
 
 

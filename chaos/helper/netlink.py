@@ -1,0 +1,135 @@
+"""nfnetlink in the raw: attributes, one transaction, one dump. What nft.py says goes to the kernel through here.
+
+Standard library only: it also runs alone in a container. Wire format: linux/netlink.h, linux/netfilter/nfnetlink.h;
+headers are in the machine's byte order, everything of nftables is big-endian.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+
+NETLINK_NETFILTER = 12
+INET = 1  # NFPROTO_INET: IPv4 and IPv6 in one table
+_REQUEST, _ACK, _DUMP = 0x001, 0x004, 0x300
+CREATE, APPEND = 0x400, 0x800
+_ERROR, _DONE = 2, 3
+_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
+_NFTABLES = 10
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_NESTED, _TYPE = 0x8000, 0x3FFF
+_TIMEOUT = 5.0  # seconds; the kernel answers within the call, so this never passes while all is well
+
+Attributes = Mapping[int, bytes]
+
+
+class NftError(OSError):
+    """The kernel refused; the words say what and why."""
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def nested(kind: int, *values: bytes) -> bytes:
+    return attribute(kind | _NESTED, b"".join(values))
+
+
+def number(kind: int, value: int) -> bytes:
+    return attribute(kind, struct.pack(">I", value & 0xFFFFFFFF))
+
+
+def text(kind: int, value: str) -> bytes:
+    return attribute(kind, value.encode() + b"\0")
+
+
+def message(kind: int, flags: int, *attributes: bytes, subsystem: int = _NFTABLES) -> bytes:
+    """One request to nftables; `transact` and `dump` fill in what only they know."""
+    body = struct.pack(">BBH", INET, 0, 0) + b"".join(attributes)
+    return _HEADER.pack(_HEADER.size + len(body), subsystem << 8 | kind, _REQUEST | flags, 0, 0) + body
+
+
+def parse(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Every attribute in `data`, in order: (type, value)."""
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            raise NftError(errno.EBADMSG, "an attribute of netlink that is shorter than its own header")
+        yield kind & _TYPE, data[4:length]
+        data = data[length + -length % 4 :]
+
+
+def transact(messages: Sequence[bytes]) -> None:
+    """All of `messages` at one instant, or none of them. Raises NftError."""
+    begin, end = (_edge(kind) for kind in (_BATCH_BEGIN, _BATCH_END))
+    # Only the last is acknowledged: refusals of the others come unasked, and all of it once the kernel is through.
+    batch = b"".join([begin, *messages[:-1], _flagged(messages[-1], _ACK), end])
+    with _connection() as kernel:
+        kernel.send(batch)
+        acknowledged = False
+        while not acknowledged:
+            for kind, body in _received(kernel):
+                if kind == _ERROR:
+                    acknowledged = _check(body) or acknowledged
+
+
+def dump(kind: int, *attributes: bytes) -> list[Attributes]:
+    """The kernel's objects of one kind; [] where what they belong to does not exist. Raises NftError."""
+    found: list[Attributes] = []
+    with _connection() as kernel:
+        kernel.send(message(kind, _DUMP, *attributes))
+        while True:
+            for answer, body in _received(kernel):
+                if answer == _DONE:
+                    return found
+                if answer == _ERROR:
+                    if -struct.unpack_from("=i", body)[0] == errno.ENOENT:
+                        return []
+                    _check(body)
+                found.append(dict(parse(body[4:])))
+
+
+def _edge(kind: int) -> bytes:
+    header = message(kind, 0, subsystem=0)
+    return header[: _HEADER.size] + struct.pack(">BBH", 0, 0, _NFTABLES)
+
+
+def _flagged(message: bytes, flag: int) -> bytes:
+    length, kind, flags, sequence, port = _HEADER.unpack_from(message)
+    return _HEADER.pack(length, kind, flags | flag, sequence, port) + message[_HEADER.size :]
+
+
+def _connection() -> socket.socket:
+    try:
+        kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        kernel.settimeout(_TIMEOUT)
+        kernel.bind((0, 0))
+    except OSError as e:
+        raise NftError(e.errno, f"the kernel has no netfilter to speak to ({e.strerror})") from e
+    return kernel
+
+
+def _received(kernel: socket.socket) -> Iterator[tuple[int, bytes]]:
+    try:
+        data = kernel.recv(1 << 17)
+    except TimeoutError:
+        raise NftError(errno.ETIMEDOUT, "the kernel did not answer a request about its packet filter") from None
+    while len(data) >= _HEADER.size:
+        length, kind, *_ = _HEADER.unpack_from(data)
+        yield kind & 0xFF if kind >> 8 else kind, data[_HEADER.size : length]
+        data = data[length + -length % 4 :]
+
+
+def _check(body: bytes) -> bool:
+    code = -struct.unpack_from("=i", body)[0]
+    if not code:
+        return True
+    why = {
+        errno.EPERM: "not permitted; it takes CAP_NET_ADMIN in this network namespace",
+        errno.EOPNOTSUPP: "this kernel was built without nf_tables",
+        errno.EINVAL: "this kernel has no nf_tables for the family inet",
+    }.get(code, os.strerror(code))
+    raise NftError(code, f"the kernel refused a change of its packet filter: {why}")

@@ -1,0 +1,349 @@
+"""The embedded target: every service a local process, in the box (`Boxed`) or plainly on loopback (`Process`)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from chaos.errors import TargetError
+from chaos.model import Node
+from chaos.protocols import CanDeploy, CanExec, CanHost, CanKill, CanPause, Hosted
+from chaos.stackfile import Service, Stack
+from chaos.targets import census, httpget, programs, surroundings
+from chaos.targets.census import Crew
+from chaos.targets.ground import Ground, exit_file, node_folder, read_json
+from chaos.targets.plain import Plain
+
+STOP_GRACE = 3.0  # seconds between SIGTERM and SIGKILL where a node is restarted in an orderly way
+HEALTH_EVERY = 0.15  # seconds
+HEALTH_TIMEOUT = 3.0  # seconds
+HEALTH_AT_ONCE = 4  # health checks side by side: more would take the processor from what they wait for
+INTERNET, INTERNET_ADDRESS = "internet", "10.77.9.1"  # the namespace of the users
+
+
+class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
+    """State is asked of the kernel and of small files on the box's file system, so any process finds it.
+
+    `log_dir` gets a file NODE.log for each node started; `progress` is told in words how `up` goes on; `within` is
+    how long a node may take to become healthy, in seconds.
+    """
+
+    name: ClassVar[str] = "process"
+
+    def __init__(
+        self,
+        stack: Stack,
+        log_dir: Path | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+        within: float = 30.0,
+    ) -> None:
+        self._stack = stack
+        self._log_dir = log_dir.resolve() if log_dir else None
+        self._progress = progress
+        self._within = within
+        self._path = surroundings.search_path(sys.prefix, os.environ.get("PATH", ""))
+        self._services, self.left_out = self._chosen(stack)
+        self._standing_on: Ground | None = None
+
+    def _chosen(self, stack: Stack) -> tuple[Mapping[str, Service], Sequence[str]]:
+        """The services that run here, and in words those that do not."""
+        services, left_out = {}, []
+        for name, service in sorted(stack.services.items()):
+            if reason := service.optional and self._missing(service):
+                left_out.append(f"{name} is left out: {reason}")
+            else:
+                services[name] = service
+        return services, left_out
+
+    def _missing(self, service: Service) -> str:
+        found = shutil.which(service.command[0], path=self._path)
+        return "" if found else f"there is no program {service.command[0]!r} on PATH"
+
+    def _make_ground(self) -> Ground:
+        return Plain()
+
+    @property
+    def _ground(self) -> Ground:
+        """Found or made when first needed, so that a plan can ask for nodes without touching anything."""
+        if self._standing_on is None:
+            self._standing_on = self._make_ground()
+        return self._standing_on
+
+    def nodes(self) -> Sequence[Node]:
+        return tuple(sorted(s.node for s in self._services.values()))
+
+    # -- up and down
+
+    async def up(self) -> None:
+        for line in self.left_out:
+            self._progress(line)
+        for name, service in self._services.items():
+            if missing := self._missing(service):
+                where = f"{self._stack.path}: services.{name}.command"
+                raise TargetError(f"{where}: {missing}; install it, or label the service chaos.optional")
+        await self._prepare()
+        waves = surroundings.waves(self._services)
+        started = 0
+        for wave in waves:
+            started += len(wave)
+            self._progress(f"starting {started} of {len(self._services)}")
+            await self.start([self._services[name].node for name in wave])
+        await self._await_health()
+
+    async def _prepare(self) -> None:
+        await asyncio.to_thread(self._ground.prepare, {**self._addresses(), INTERNET: INTERNET_ADDRESS})
+
+    def _addresses(self) -> Mapping[str, str]:
+        """Every node's address as the nodes themselves see it."""
+        found = {}
+        for name, service in self._services.items():
+            if service.address is None:
+                raise TargetError(
+                    f"{self._stack.path}: services.{name}.networks: no ipv4_address; the embedded target needs one"
+                )
+            found[name] = service.address
+        return found
+
+    async def _await_health(self) -> None:
+        deadline = time.monotonic() + self._within
+        gate = asyncio.Semaphore(HEALTH_AT_ONCE)
+        healthy: list[str] = []
+
+        async def wait_for(node: Node) -> None:
+            while True:
+                async with gate:
+                    if await self.healthy(node):
+                        break
+                await self._check_alive(node, time.monotonic() > deadline)
+                await asyncio.sleep(HEALTH_EVERY)
+            healthy.append(node.name)
+            self._progress(f"healthy {len(healthy)} of {len(self._services)}")
+
+        await programs.together(wait_for(node) for node in self.nodes())
+
+    async def _check_alive(self, node: Node, late: bool) -> None:
+        running = await self.running(node)
+        if running and not late:
+            return
+        state = "still running" if running else f"exited {self._exit_code(node.name)}"
+        last = "\n  ".join(await self.logs(node)) or "(nothing)"
+        raise TargetError(
+            f"{node.name} did not become healthy within {self._within:g} s ({state}). "
+            f"Last lines:\n  {last}\nFull log: {self._log_file(node.name)}"
+        )
+
+    def _exit_code(self, name: str) -> int:
+        """What the node's command ended with; its first process is killed before it can say so: 137."""
+        try:
+            return int(exit_file(self._ground.folder, name).read_text())
+        except (FileNotFoundError, ValueError):
+            return 128 + signal.SIGKILL
+
+    async def down(self) -> None:
+        await self._end(list(self._ground.crews()))
+        await self._clear_network()
+        shutil.rmtree(self._ground.folder / "nodes", ignore_errors=True)
+        self._ground.close()
+        self._standing_on = None
+
+    async def _clear_network(self) -> None:
+        """Plain processes have no network of their own."""
+
+    async def heal(self) -> None:
+        await self._clear_network()
+        nodes = [n for n in self.nodes() if self._known(n.name)]
+        await self.resume(nodes)
+        for node in nodes:
+            await self.undeploy(node)
+        await self.start(nodes)
+
+    async def residue(self) -> Sequence[str]:
+        crews = self._ground.crews()
+        known = [n.name for n in self.nodes() if self._known(n.name)]
+        return [
+            *(f"{name} is not running" for name in known if name not in crews),
+            *(f"{name} is paused" for name in known if name in crews and crews[name].paused),
+            *(f"{name} runs a configuration of an experiment" for name in known if self._deployed(name)),
+        ]
+
+    def _known(self, name: str) -> bool:
+        """Whether the node was ever started here; what was never up is not down."""
+        return node_folder(self._ground.folder, name).exists()
+
+    async def healthy(self, node: Node) -> bool:
+        check = self._services[node.name].healthcheck
+        if check is None or not await self.running(node):
+            return check is None and await self.running(node)
+        try:
+            return (await self.exec(node, check, HEALTH_TIMEOUT))[0] == 0
+        except TargetError:
+            return False
+
+    async def logs(self, node: Node, lines: int = 20) -> Sequence[str]:
+        return programs.tail(self._log_file(node.name), lines)
+
+    def _log_file(self, name: str) -> Path:
+        """Where the node writes now; whoever started it decided that."""
+        kept = node_folder(self._ground.folder, name) / "log"
+        return Path(kept.read_text()) if kept.exists() else self._new_log(name)
+
+    def _new_log(self, name: str) -> Path:
+        return (self._log_dir or self._ground.folder / "logs") / f"{name}.log"
+
+    # -- processes
+
+    async def kill(self, nodes: Sequence[Node], signal: str = "KILL") -> None:
+        if signal == "KILL":
+            return await self._end([n.name for n in nodes])
+        crews = self._ground.crews()
+        for node in nodes:
+            if crew := crews.get(node.name):
+                census.send(crew.members, _number(signal))
+        return None
+
+    async def _end(self, names: Sequence[str], within: float = 10.0) -> None:
+        """SIGKILL, all at once; returns when the kernel has nobody left of them."""
+        crews = self._ground.crews()
+        doomed = {name: crews[name] for name in names if name in crews}
+        for crew in doomed.values():
+            self._ground.end(crew)
+        await self._gone({crew.root for crew in doomed.values()}, within)
+
+    async def _gone(self, roots: set[census.Proc], within: float) -> None:
+        deadline = time.monotonic() + within
+        while left := {p for p in roots if (q := census.read(p.pid)) and q.started == p.started}:
+            if time.monotonic() > deadline:
+                raise TargetError(f"process {min(p.pid for p in left)} did not end within {within:g} s of SIGKILL")
+            await asyncio.sleep(0.005)
+
+    async def start(self, nodes: Sequence[Node]) -> None:
+        await self._prepare()
+        crews = self._ground.crews()
+        await programs.together(self._launch(node.name) for node in nodes if node.name not in crews)
+
+    async def _launch(self, name: str) -> None:
+        service, ground = self._services[name], self._ground
+        folder = node_folder(ground.folder, name)
+        for place in (folder / "tmp", *(Path(f"{folder}{v}") for v in service.volumes)):
+            place.mkdir(parents=True, exist_ok=True)
+        exit_file(ground.folder, name).unlink(missing_ok=True)
+        log = self._new_log(name)
+        (folder / "log").write_text(str(log))
+        program = self._program(name, service.command)
+        argv = ground.root_argv(name, self._stack.root, program.argv)
+        try:
+            await programs.launch(ground.control, argv, program.env, str(self._stack.root), log)
+        except TargetError as e:
+            last = "\n  ".join(programs.tail(log, 5))
+            raise TargetError(f"{name} could not be started: {e}. Last lines:\n  {last}\nFull log: {log}") from e
+
+    def _program(self, name: str, command: Sequence[str]) -> surroundings.Program:
+        service, ground = self._services[name], self._ground
+        folder = node_folder(ground.folder, name)
+        extra = self._deployed(name)
+        names: Mapping[str, str] = {}
+        if not ground.names_resolve:
+            names = self._listening()
+            extra = {**extra, "BIND": names[name]}
+        return surroundings.program(service, command, extra, self._common(), folder, names)
+
+    def _listening(self) -> Mapping[str, str]:
+        """Every node's address on this ground."""
+        return {name: self._ground.address(address) for name, address in self._addresses().items()}
+
+    def _common(self) -> Mapping[str, str]:
+        passed_on = {k: v for k, v in os.environ.items() if k in surroundings.PASSED_ON}
+        return {**passed_on, "PATH": self._path, "PYTHONUNBUFFERED": "1"}
+
+    async def running(self, node: Node) -> bool:
+        return node.name in self._ground.crews()
+
+    async def pause(self, nodes: Sequence[Node]) -> None:
+        self._check_running(nodes)
+        await census.settle(lambda: self._members(nodes), stopped=True)
+
+    async def resume(self, nodes: Sequence[Node]) -> None:
+        await census.settle(lambda: self._members(nodes), stopped=False)
+
+    def _members(self, nodes: Sequence[Node]) -> list[census.Proc]:
+        crews = self._ground.crews()
+        return [p for n in nodes if n.name in crews for p in crews[n.name].members]
+
+    async def paused(self, node: Node) -> bool:
+        crew = self._ground.crews().get(node.name)
+        return crew is not None and crew.paused
+
+    def _check_running(self, nodes: Sequence[Node]) -> Mapping[str, Crew]:
+        crews = self._ground.crews()
+        if dead := [n.name for n in nodes if n.name not in crews]:
+            raise TargetError(f"{', '.join(dead)}: not running; `chaos status` says what is")
+        return crews
+
+    # -- configuration
+
+    async def deploy(self, node: Node, environment: Mapping[str, str]) -> None:
+        folder = node_folder(self._ground.folder, node.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "deployed.json").write_text(json.dumps(dict(environment)))
+        await self._restart(node)
+
+    async def undeploy(self, node: Node) -> None:
+        if self._deployed(node.name):
+            (node_folder(self._ground.folder, node.name) / "deployed.json").unlink()
+            await self._restart(node)
+
+    async def deployed(self, node: Node) -> Mapping[str, str]:
+        return self._deployed(node.name)
+
+    def _deployed(self, name: str) -> dict[str, str]:
+        return read_json(node_folder(self._ground.folder, name) / "deployed.json")
+
+    async def _restart(self, node: Node) -> None:
+        if crew := self._ground.crews().get(node.name):
+            census.send(crew.members, signal.SIGTERM)
+            try:
+                await self._gone({crew.root}, STOP_GRACE)
+            except TargetError:
+                await self._end([node.name])
+        await self.start([node])
+
+    # -- inside a node, and among the users
+
+    async def exec(self, node: Node, command: Sequence[str], timeout: float = 10.0) -> tuple[int, str]:
+        crew = self._check_running([node])[node.name]
+        program = self._program(node.name, command)
+        argv = self._ground.exec_argv(crew, self._stack.root, program.argv)
+        return await programs.run(argv, program.env, timeout, f"{node.name}: {' '.join(command)}")
+
+    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+        """Run a program in the users' network; it ends with this process. Where names do not resolve, the file
+        CHAOS_HOSTS of its environment has the addresses."""
+        await self._prepare()
+        ground, cwd = self._ground, self._stack.root
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("CHAOS_BOX")}
+        env = {**ours, "PATH": self._path, "CHAOS_HOSTS": str(ground.folder / "hosts")}
+        if not ground.names_resolve:
+            names = self._listening()
+            command = [surroundings.own_names(word, names) for word in command]
+        node_folder(ground.folder, INTERNET).mkdir(parents=True, exist_ok=True)
+        argv = ground.root_argv(INTERNET, cwd, command)
+        output = run_dir.resolve() / "logs" / log
+        return await programs.Guest.begin(ground.control.branch(), argv, env, str(cwd), output)
+
+    async def fetch(self, node: str, port: int, path: str, timeout: float = 2.0) -> tuple[int, bytes]:
+        return await httpget.get(self._listening()[node], port, path, timeout, node)
+
+
+def _number(name: str) -> signal.Signals:
+    try:
+        return signal.Signals[f"SIG{name.removeprefix('SIG')}"]
+    except KeyError:
+        raise TargetError(f"no signal called {name!r}; expected something like KILL, TERM or SEGV") from None

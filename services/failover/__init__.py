@@ -1,0 +1,1 @@
+"""A voter: it keeps leases of databases and wakes standby services; `python3 -m services.failover`."""

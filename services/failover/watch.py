@@ -1,0 +1,141 @@
+"""Wakes a standby HTTP service when a majority of the voters finds no instance of its component alive."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+import aiohttp
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.common.log import log
+from services.common.names import resolve
+from services.common.settings import SETTINGS
+from services.common.web import ADMIN_PORT, API_PORT, answer
+
+COMPONENTS = ("AUTH", "LOGIN3P", "CHAT", "TIMELINE", "PUSH", "PAY", "RIDE")
+EVERY_S = 0.4  # how often an instance is called while a standby could take over
+CALM_S = 2.0  # and while there is no standby to wake
+ASK_S = 0.25
+DOWN_S = 0.6  # a component without an instance for so long is down
+
+_SILENCE = (OSError, TimeoutError, aiohttp.ClientError, msgspec.DecodeError)
+
+
+class _Ready(msgspec.Struct):
+    role: str = "active"
+
+
+class Component:
+    """What one voter sees of one component."""
+
+    def __init__(self, name: str, hosts: Sequence[str], now: float) -> None:
+        self.name = name
+        self.hosts = list(hosts)
+        self.standbys: list[str] = []
+        self.seen = now  # when an instance that serves was seen last
+        self.known = False  # a component that was never seen has not failed: it has not started
+
+    def down(self, now: float) -> bool:
+        return self.known and now > self.seen + DOWN_S
+
+    def note(self, host: str, role: str | None, now: float) -> None:
+        """Take in what `host` answered; None is silence.
+
+        An instance that lacks a dependency is not a dead one: its standby would lack the same.
+        """
+        if role == "active":
+            self.seen, self.known = now, True
+            self.hosts.sort(key=lambda other: other != host)  # ask who served last first
+        if role == "standby" and host not in self.standbys:
+            self.standbys.append(host)
+        elif role != "standby" and host in self.standbys and role is not None:
+            self.standbys.remove(host)
+
+
+class Watch:
+    """A part of the voter's program. `voters` are the hosts of the other voters."""
+
+    name = "watch"
+
+    def __init__(self, voters: Sequence[str]) -> None:
+        now = time.monotonic()
+        hosts = {name: [address.host for address in SETTINGS.peers(name)] for name in COMPONENTS}
+        self._components = {name: Component(name, found, now) for name, found in hosts.items() if found}
+        self._voters = voters
+        self._token = {"Authorization": f"Bearer {SETTINGS.need('ADMIN_TOKEN')}"}
+        self._session: aiohttp.ClientSession | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def routes(self) -> list[Route]:
+        return [Route("/down/{component}", self._is_down)]
+
+    async def start(self) -> None:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        self._tasks = [asyncio.create_task(self._follow(component)) for component in self._components.values()]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def missing(self) -> str | None:
+        return None
+
+    async def _is_down(self, request: Request) -> Response:
+        component = self._components.get(request.path_params["component"])
+        return answer(component is not None and component.down(time.monotonic()))
+
+    async def _follow(self, component: Component) -> None:
+        rounds = 0
+        while True:
+            rounds += 1
+            # The one that served last answers for the component; all are asked when it does not, and now and then.
+            first = component.hosts[0]
+            component.note(first, role := await self._role(first), time.monotonic())
+            if role != "active" or rounds % 5 == 1:
+                others = component.hosts[1:] if component.hosts[0] == first else component.hosts
+                for host, found in zip(others, await asyncio.gather(*map(self._role, others)), strict=True):
+                    component.note(host, found, time.monotonic())
+            if component.standbys and component.down(time.monotonic()) and await self._agreed(component.name):
+                await self._activate(component)
+            await asyncio.sleep(EVERY_S if component.standbys or role != "active" else CALM_S)
+
+    async def _role(self, host: str) -> str | None:
+        answered = await self._call("GET", host, API_PORT, "/readyz")
+        if answered is None:
+            return None
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(answered[1], type=_Ready).role
+        return None
+
+    async def _agreed(self, name: str) -> bool:
+        """Whether a majority, this voter among it, sees the component down."""
+        answers = await asyncio.gather(
+            *(self._call("GET", host, ADMIN_PORT, f"/down/{name}") for host in self._voters)
+        )
+        seen = 1 + sum(found is not None and found[1] == b"true" for found in answers)
+        return seen > (len(self._voters) + 1) // 2
+
+    async def _activate(self, component: Component) -> None:
+        for host in component.standbys:
+            answered = await self._call("POST", host, ADMIN_PORT, "/activate")
+            log("activate", component=component.name, host=host, status=answered[0] if answered else None)
+            if answered is not None and answered[0] == 200:
+                component.note(host, "active", time.monotonic())
+                return
+
+    async def _call(self, method: str, host: str, port: int, path: str) -> tuple[int, bytes] | None:
+        assert self._session is not None, "start() comes first"
+        try:
+            async with asyncio.timeout(ASK_S):
+                url = f"http://{await resolve(host)}:{port}{path}"
+                async with self._session.request(method, url, headers=self._token) as response:
+                    return response.status, await response.read()
+        except _SILENCE:
+            return None

@@ -1,0 +1,130 @@
+"""The data folder of one PostgreSQL: made from nothing, copied from a primary, or turned back to follow one."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.child import bury_strays
+from services.common.log import log
+from services.postgres import configuration
+from services.postgres.configuration import ADMIN, Wiring
+from services.supervise import ServerFailed
+
+TOOL_S = 60.0  # what initdb, a base backup or a rewind may take
+
+
+class Folder:
+    """`root`/pg holds the data. It counts only while `root`/incomplete does not exist."""
+
+    def __init__(self, root: Path, binaries: Path, wiring: Wiring) -> None:
+        self.pg = root / "pg"
+        self._new = root / "pg.new"
+        self._incomplete = root / "incomplete"
+        self._secret = root / "initial-password"
+        self._binaries = binaries
+        self._wiring = wiring
+        self._tool: asyncio.subprocess.Process | None = None
+        root.mkdir(parents=True, exist_ok=True)
+
+    def whole(self) -> bool:
+        return (self.pg / "PG_VERSION").exists() and not self._incomplete.exists()
+
+    async def create(self) -> None:
+        """initdb, the role and the database `stack`."""
+        self._drop(self._new)
+        self._secret.write_text(self._wiring.password)
+        options = ["--auth=scram-sha-256", f"--username={ADMIN}", f"--pwfile={self._secret}", "--encoding=UTF8"]
+        try:
+            await self._run("initdb", "-D", str(self._new), *options, "--locale=C", "--wal-segsize=4")
+        finally:
+            self._secret.unlink()
+        founding = configuration.founding(self._wiring.password)
+        await self._run("postgres", "--single", "-D", str(self._new), "postgres", feed=founding)
+        self._new.rename(self.pg)
+
+    async def copy(self, host: str) -> None:
+        """A base backup of the primary on `host`."""
+        self._drop(self._new)
+        source = configuration.conninfo(self._wiring, host, "copy")
+        options = ["--wal-method=stream", "--checkpoint=fast", "--no-sync"]
+        await self._run("pg_basebackup", "-D", str(self._new), f"--dbname={source}", *options)
+        self._incomplete.touch()
+        self._drop(self.pg)
+        self._new.rename(self.pg)
+        await asyncio.to_thread(os.sync)
+        self._incomplete.unlink()
+
+    async def turn_back(self, host: str) -> bool:
+        """pg_rewind to where the primary on `host` took another way; False when that is not possible."""
+        self.write(None, None, standby=False)
+        self._incomplete.touch()
+        source = configuration.conninfo(self._wiring, host, "rewind")
+        try:
+            await self._run("pg_rewind", "-D", str(self.pg), f"--source-server={source}")
+        except ServerFailed as error:
+            log("rewind failed", level="warning", error=str(error))
+            return False
+        self._incomplete.unlink()
+        return True
+
+    @property
+    def standby(self) -> bool:
+        """Whether this is a copy that was never promoted. PostgreSQL takes the mark away when it promotes."""
+        return (self.pg / "standby.signal").exists()
+
+    def write(self, primary: str | None, waits_for: str | None, *, standby: bool) -> None:
+        """Write the configuration, and forget a server that was killed."""
+        self.reconfigure(primary, waits_for)
+        (self.pg / "pg_hba.conf").write_text(configuration.access())
+        (self.pg / "postgresql.auto.conf").write_text("")  # a copy brings the other node's
+        mark = self.pg / "standby.signal"
+        mark.touch() if standby else mark.unlink(missing_ok=True)
+        # After a SIGKILL the file stays, and in a new pid namespace its number may be anybody's.
+        (self.pg / "postmaster.pid").unlink(missing_ok=True)
+
+    def reconfigure(self, primary: str | None, waits_for: str | None) -> None:
+        """Replace postgresql.conf in one step: the server may read it at any moment."""
+        fresh = self.pg / "postgresql.conf.new"
+        fresh.write_text(configuration.server(self._wiring, primary, waits_for))
+        fresh.rename(self.pg / "postgresql.conf")
+
+    def cancel(self) -> None:
+        """End a tool that is under way."""
+        if self._tool is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._tool.kill()
+
+    def environment(self) -> Mapping[str, str]:
+        """Without the caller's PG* variables, which would override what we say."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        return {**kept, "LC_ALL": "C", "TZ": "UTC"}
+
+    def _drop(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    async def _run(self, name: str, *arguments: str, feed: str = "") -> None:
+        """Run one of PostgreSQL's programs to its end. Raises ServerFailed with its last words."""
+        bury_strays()
+        self._tool = tool = await asyncio.create_subprocess_exec(
+            str(self._binaries / name),
+            *arguments,
+            env=self.environment(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            said, _ = await asyncio.wait_for(tool.communicate(feed.encode()), TOOL_S)
+        except TimeoutError:
+            raise ServerFailed(f"{name} did not end within {TOOL_S:.0f} s") from None
+        finally:
+            self._tool = None
+            if tool.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    tool.kill()
+        if tool.returncode:
+            words = said.decode(errors="replace").strip().splitlines()[-4:]
+            raise ServerFailed(f"{name} exited {tool.returncode}: {' | '.join(words) or 'without a word'}")
