@@ -19,7 +19,7 @@ from services.common.web import Service, raw_body
 
 COMPONENTS: Final = ("auth", "login3p", "chat", "media", "timeline", "push", "pay", "ride", "games", "channel", "mail")
 METHODS: Final = ["GET", "POST", "PUT"]
-AUTH_BUDGET = 0.8  # seconds to learn who is asking; the client waits for both calls
+AUTH_BUDGET = 0.6  # seconds to learn who is asking; the client waits for both calls
 
 # Who logs in has no token yet; these carry what proves it in the body, and auth looks at the rest itself.
 OPEN: Final = {

@@ -20,6 +20,7 @@ GONE_S = 0.5  # a standby that acknowledges nothing for so long is taken out of 
 STEADY_S = 1.0  # and one that keeps up for so long is taken in again
 LOST_S = 3.0  # a standby without a stream for so long, though there is a primary, is copied anew
 PATIENCE_S = 2.0  # so long a former primary calls a silent peer before it relies on the voters alone
+REST_S = 1.0  # between two tries after a failure
 REVIVE_S = 1.5  # what a crashed server gets to come back under the same lease
 
 
@@ -366,7 +367,7 @@ class Supervisor:
             self._humble_until = self._clock() + 2 * TTL_S
             if self._ballot is not None:
                 await self._ballot.release()
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(REST_S)
         if not self.forced:
             self.pledge.withheld = False
 

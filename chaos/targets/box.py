@@ -90,6 +90,7 @@ class Box:
     def close(self) -> None:
         self.control.close()
         _await_end(self.pid)
+        _clear(self.kind, self.folder)
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ def stop(state: Path = STATE) -> bool:
         elif proc := census.read(found.pid):
             census.send([proc], signal.SIGTERM if found.kind == "plain" else signal.SIGKILL)
         _await_end(found.pid)
+        _clear(found.kind, found.folder)
     for name in ("box.json", "box.sock"):
         (state / name).unlink(missing_ok=True)
     return found is not None
@@ -246,6 +248,12 @@ def _folder(kind: Kind) -> Path:
     raise TargetError("/mnt, /media, /srv: none is a free folder to mount the box's files on; make an empty /mnt")
 
 
+def _clear(kind: Kind, folder: Path) -> None:
+    """A box's files went with it. A keeper removes its own, unless it was killed."""
+    if kind == "plain":
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _await_end(pid: int, within: float = 10.0) -> None:
     """Until a process has ended, ours or not. Raises TargetError."""
     deadline = time.monotonic() + within
@@ -264,11 +272,10 @@ def _end_orphan(proc: census.Proc) -> None:
     """Let the harness of a plain box whose keeper was killed heal, then end it."""
     for number, within in ((signal.SIGTERM, HEAL_GRACE), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + within
-        if census.read(proc.pid) == proc or number == signal.SIGTERM:
+        if census.alive(proc):
             census.send([proc], number)
         while time.monotonic() < deadline:
-            found = census.read(proc.pid)
-            if found is None or found.started != proc.started:
+            if not census.alive(proc):
                 return
             time.sleep(0.02)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 from chaos.errors import TargetError
 from chaos.helper import nft
@@ -15,6 +14,8 @@ from chaos.stackfile import Stack
 from chaos.targets import box
 from chaos.targets.ground import Ground, Namespaces
 from chaos.targets.process import Process
+
+T = TypeVar("T")
 
 
 class Boxed(Process, CanPower):
@@ -29,34 +30,31 @@ class Boxed(Process, CanPower):
 
     async def cut(self, by: str, cuts: Sequence[Cut]) -> None:
         kept = self._kept()
-        await self._put([*kept, *((by, cut) for cut in cuts if (by, cut) not in kept)])
+        self._put([*kept, *((by, cut) for cut in cuts if (by, cut) not in kept)])
 
     async def join(self, by: str, cuts: Sequence[Cut]) -> None:
         ended = {(by, cut) for cut in cuts}
-        await self._put([entry for entry in self._kept() if entry not in ended])
+        self._put([entry for entry in self._kept() if entry not in ended])
 
     async def is_cut(self, cut: Cut) -> bool:
         wanted = _comparable(self._in_addresses(cut))
-        return wanted in map(_comparable, await _ask_kernel(nft.listing))
+        return wanted in map(_comparable, _ask_kernel(nft.listing))
 
     async def residue(self) -> Sequence[str]:
         addresses = {address: name for name, address in self._addresses().items()}
-        left = [_in_words(cut, addresses) for cut in await _ask_kernel(nft.listing)]
+        left = [_in_words(cut, addresses) for cut in _ask_kernel(nft.listing)]
         return [*await super().residue(), *left]
 
     async def _clear_network(self) -> None:
-        await _ask_kernel(nft.clear)
+        _ask_kernel(nft.clear)
         self._file.unlink(missing_ok=True)
 
-    async def _put(self, entries: Sequence[tuple[str, Cut]]) -> None:
+    def _put(self, entries: Sequence[tuple[str, Cut]]) -> None:
         """The file first: whoever heals after our death knows of more than there is, never of less."""
         words = [[by, sorted(c.a), sorted(c.b) if c.b is not None else None, c.both] for by, c in entries]
         self._file.write_text(json.dumps(words))
-        if entries:
-            cuts = list({_comparable(c): c for c in (self._in_addresses(cut) for _, cut in entries)}.values())
-            await _ask_kernel(nft.apply, cuts)
-        else:
-            await _ask_kernel(nft.clear)
+        cuts = {_comparable(c): c for c in (self._in_addresses(cut) for _, cut in entries)}
+        _ask_kernel(lambda: nft.apply(list(cuts.values())))
 
     def _kept(self) -> list[tuple[str, Cut]]:
         if not self._file.exists():
@@ -68,13 +66,14 @@ class Boxed(Process, CanPower):
     def _file(self) -> Path:
         return self._ground.folder / "cuts.json"
 
-    def _in_addresses(self, cut: Cut) -> Mapping[str, Any]:
+    def _in_addresses(self, cut: Cut) -> nft.Cut:
         of = self._addresses()
-        return {
-            "a": sorted(of[name] for name in cut.a),
-            "b": None if cut.b is None else sorted(of[name] for name in cut.b),
-            "both": cut.both,
-        }
+        everybody_else = cut.b is None
+        return nft.Cut(
+            a=sorted(of[name] for name in cut.a),
+            b=None if everybody_else else sorted(of[name] for name in cut.b or ()),
+            both=cut.both,
+        )
 
 
 def here(stack: Stack, log_dir: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> Process:
@@ -86,19 +85,18 @@ def here(stack: Stack, log_dir: Path | None = None, progress: Callable[[str], No
     return (Boxed if kind == "box" else Process)(stack, log_dir, progress)
 
 
-async def _ask_kernel(call: Callable[..., Any], *args: object) -> Any:
-    """In a thread: netlink blocks, and has an event loop of its own."""
+def _ask_kernel(call: Callable[[], T]) -> T:
     try:
-        return await asyncio.to_thread(call, *args)
+        return call()
     except OSError as e:
         raise TargetError(f"the kernel refused the rules of a cut: {e}; `chaos doctor` says what is missing") from e
 
 
-def _comparable(cut: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str] | None, bool]:
+def _comparable(cut: nft.Cut) -> tuple[frozenset[str], frozenset[str] | None, bool]:
     return frozenset(cut["a"]), None if cut["b"] is None else frozenset(cut["b"]), bool(cut["both"])
 
 
-def _in_words(cut: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _in_words(cut: nft.Cut, names: Mapping[str, str]) -> str:
     def listed(addresses: Sequence[str]) -> str:
         return ", ".join(sorted(names.get(a, a) for a in addresses))
 

@@ -118,6 +118,7 @@ class Init:
             for pid in [p for p, when in self.doomed.items() if when <= time.monotonic()]:
                 del self.doomed[pid]
                 self._signal(pid, signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
 
     def _attend(self, sock: socket.socket, connection: Connection | None = None) -> None:
         connection = connection or Connection(sock)

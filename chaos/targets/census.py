@@ -52,6 +52,12 @@ def read(pid: int) -> Proc | None:
     return Proc(pid, fields[0].decode(), int(fields[1]), int(fields[19]))
 
 
+def alive(proc: Proc) -> bool:
+    """Whether this very process still runs, and no other that was given its pid."""
+    found = read(proc.pid)
+    return found is not None and found.started == proc.started
+
+
 def everyone() -> dict[int, Proc]:
     """Every process that this one can see, by pid."""
     found = (read(int(name)) for name in os.listdir("/proc") if name.isdigit())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from chaos.targets import boxnet, census, surroundings
-from chaos.targets.census import Crew, Crews
+from chaos.targets.census import Crew, Crews, Proc
 from chaos.targets.control import Control
 
 # Drop everything that could reach out of the node again.
@@ -29,7 +29,7 @@ class Ground(Protocol):
     def prepare(self, addresses: Mapping[str, str]) -> None: ...  # idempotent; blocks; addresses by node name
     def address(self, address: str) -> str: ...  # where a node of this address listens
     def root_argv(self, name: str, cwd: Path, argv: Sequence[str]) -> list[str]: ...  # starts a node's root
-    def exec_argv(self, crew: Crew, cwd: Path, argv: Sequence[str]) -> list[str]: ...  # joins a node
+    def exec_argv(self, root: Proc, cwd: Path, argv: Sequence[str]) -> list[str]: ...  # joins a node
     def crews(self) -> Crews: ...  # asked of the kernel
     def end(self, crew: Crew) -> None: ...  # at once, all of it
     def close(self) -> None: ...  # end the ground itself if it is ours alone
@@ -60,8 +60,8 @@ class Namespaces:
             *UNPRIVILEGED, "sh", "-c", INIT, name, str(cwd), str(exit_file(self.folder, name)), *argv,
         ]  # fmt: skip
 
-    def exec_argv(self, crew: Crew, cwd: Path, argv: Sequence[str]) -> list[str]:
-        enter = ["nsenter", f"--target={crew.root.pid}", "--net", "--mount", "--pid", "--ipc"]
+    def exec_argv(self, root: Proc, cwd: Path, argv: Sequence[str]) -> list[str]:
+        enter = ["nsenter", f"--target={root.pid}", "--net", "--mount", "--pid", "--ipc"]
         return [*enter, *UNPRIVILEGED, "sh", "-c", ENTRY, "sh", str(cwd), *argv]
 
     def crews(self) -> Crews:
@@ -69,7 +69,7 @@ class Namespaces:
         networks = {}
         for place in self._networks.iterdir() if self._networks.exists() else ():
             networks[place.stat().st_ino] = place.name
-        found: dict[str, list[census.Proc]] = {}
+        found: dict[str, list[Proc]] = {}
         for proc in census.everyone().values():
             try:
                 name = networks.get(os.stat(f"/proc/{proc.pid}/ns/net").st_ino)
@@ -86,7 +86,7 @@ class Namespaces:
         pass  # the box is its maker's
 
 
-def _crew(procs: Sequence[census.Proc]) -> Crew | None:
+def _crew(procs: Sequence[Proc]) -> Crew | None:
     roots = [p for p in procs if _pid_inside(p.pid) == 1]
     if not roots:
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from chaos.targets import box, census, surroundings, warden
-from chaos.targets.census import Crew, Crews
+from chaos.targets.census import Crew, Crews, Proc
 from chaos.targets.control import Control
 from chaos.targets.ground import ENTRY, exit_file, node_folder
 
@@ -40,7 +40,7 @@ class Plain:
         files = (str(self._root_file(name)), str(exit_file(self.folder, name)))
         return [sys.executable, "-I", "-S", warden.__file__, keeper, *files, str(cwd), *argv]
 
-    def exec_argv(self, crew: Crew, cwd: Path, argv: Sequence[str]) -> list[str]:
+    def exec_argv(self, root: Proc, cwd: Path, argv: Sequence[str]) -> list[str]:
         return ["sh", "-c", ENTRY, "sh", str(cwd), *argv]
 
     def crews(self) -> Crews:

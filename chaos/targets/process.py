@@ -18,7 +18,6 @@ from chaos.model import Node
 from chaos.protocols import CanDeploy, CanExec, CanHost, CanKill, CanPause, Hosted
 from chaos.stackfile import Service, Stack
 from chaos.targets import census, httpget, programs, surroundings
-from chaos.targets.census import Crew
 from chaos.targets.ground import Ground, exit_file, node_folder, read_json
 from chaos.targets.plain import Plain
 
@@ -52,6 +51,7 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         self._path = surroundings.search_path(sys.prefix, os.environ.get("PATH", ""))
         self._services, self.left_out = self._chosen(stack)
         self._standing_on: Ground | None = None
+        self._roots: dict[str, census.Proc] = {}  # where nodes were last seen: saves a look at every process
 
     def _chosen(self, stack: Stack) -> tuple[Mapping[str, Service], Sequence[str]]:
         """The services that run here, and in words those that do not."""
@@ -180,8 +180,8 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
 
     async def healthy(self, node: Node) -> bool:
         check = self._services[node.name].healthcheck
-        if check is None or not await self.running(node):
-            return check is None and await self.running(node)
+        if check is None:
+            return await self.running(node)
         try:
             return (await self.exec(node, check, HEALTH_TIMEOUT))[0] == 0
         except TargetError:
@@ -215,13 +215,13 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         doomed = {name: crews[name] for name in names if name in crews}
         for crew in doomed.values():
             self._ground.end(crew)
-        await self._gone({crew.root for crew in doomed.values()}, within)
+        await self._gone([crew.root for crew in doomed.values()], within)
 
-    async def _gone(self, roots: set[census.Proc], within: float) -> None:
+    async def _gone(self, roots: Sequence[census.Proc], within: float) -> None:
         deadline = time.monotonic() + within
-        while left := {p for p in roots if (q := census.read(p.pid)) and q.started == p.started}:
+        while left := [p for p in roots if census.alive(p)]:
             if time.monotonic() > deadline:
-                raise TargetError(f"process {min(p.pid for p in left)} did not end within {within:g} s of SIGKILL")
+                raise TargetError(f"process {left[0].pid} did not end within {within:g} s of SIGKILL")
             await asyncio.sleep(0.005)
 
     async def start(self, nodes: Sequence[Node]) -> None:
@@ -264,10 +264,18 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         return {**passed_on, "PATH": self._path, "PYTHONUNBUFFERED": "1"}
 
     async def running(self, node: Node) -> bool:
-        return node.name in self._ground.crews()
+        return self._root(node.name) is not None
+
+    def _root(self, name: str) -> census.Proc | None:
+        root = self._roots.get(name)
+        if root is None or not census.alive(root):
+            self._roots = {name: crew.root for name, crew in self._ground.crews().items()}
+            root = self._roots.get(name)
+        return root
 
     async def pause(self, nodes: Sequence[Node]) -> None:
-        self._check_running(nodes)
+        if dead := [n.name for n in nodes if self._root(n.name) is None]:
+            raise TargetError(f"{', '.join(dead)}: not running, so there is nothing to pause")
         await census.settle(lambda: self._members(nodes), stopped=True)
 
     async def resume(self, nodes: Sequence[Node]) -> None:
@@ -280,12 +288,6 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
     async def paused(self, node: Node) -> bool:
         crew = self._ground.crews().get(node.name)
         return crew is not None and crew.paused
-
-    def _check_running(self, nodes: Sequence[Node]) -> Mapping[str, Crew]:
-        crews = self._ground.crews()
-        if dead := [n.name for n in nodes if n.name not in crews]:
-            raise TargetError(f"{', '.join(dead)}: not running; `chaos status` says what is")
-        return crews
 
     # -- configuration
 
@@ -310,7 +312,7 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         if crew := self._ground.crews().get(node.name):
             census.send(crew.members, signal.SIGTERM)
             try:
-                await self._gone({crew.root}, STOP_GRACE)
+                await self._gone([crew.root], STOP_GRACE)
             except TargetError:
                 await self._end([node.name])
         await self.start([node])
@@ -318,9 +320,11 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
     # -- inside a node, and among the users
 
     async def exec(self, node: Node, command: Sequence[str], timeout: float = 10.0) -> tuple[int, str]:
-        crew = self._check_running([node])[node.name]
+        root = self._root(node.name)
+        if root is None:
+            raise TargetError(f"{node.name}: not running, so {command[0]} can not run in it")
         program = self._program(node.name, command)
-        argv = self._ground.exec_argv(crew, self._stack.root, program.argv)
+        argv = self._ground.exec_argv(root, self._stack.root, program.argv)
         return await programs.run(argv, program.env, timeout, f"{node.name}: {' '.join(command)}")
 
     async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:

@@ -32,23 +32,23 @@ class _Ready(msgspec.Struct):
 class Component:
     """What one voter sees of one component."""
 
-    def __init__(self, name: str, hosts: Sequence[str], now: float) -> None:
+    def __init__(self, name: str, hosts: Sequence[str]) -> None:
         self.name = name
         self.hosts = list(hosts)
         self.standbys: list[str] = []
-        self.seen = now  # when an instance that serves was seen last
         self.known = False  # a component that was never seen has not failed: it has not started
+        self.missed: float | None = None  # since when no instance was found that serves
 
     def down(self, now: float) -> bool:
-        return self.known and now > self.seen + DOWN_S
+        return self.known and self.missed is not None and now > self.missed + DOWN_S
 
-    def note(self, host: str, role: str | None, now: float) -> None:
+    def note(self, host: str, role: str | None) -> None:
         """Take in what `host` answered; None is silence.
 
         An instance that lacks a dependency is not a dead one: its standby would lack the same.
         """
         if role == "active":
-            self.seen, self.known = now, True
+            self.known, self.missed = True, None
             self.hosts.sort(key=lambda other: other != host)  # ask who served last first
         if role == "standby" and host not in self.standbys:
             self.standbys.append(host)
@@ -62,9 +62,8 @@ class Watch:
     name = "watch"
 
     def __init__(self, voters: Sequence[str]) -> None:
-        now = time.monotonic()
         hosts = {name: [address.host for address in SETTINGS.peers(name)] for name in COMPONENTS}
-        self._components = {name: Component(name, found, now) for name, found in hosts.items() if found}
+        self._components = {name: Component(name, found) for name, found in hosts.items() if found}
         self._voters = voters
         self._token = {"Authorization": f"Bearer {SETTINGS.need('ADMIN_TOKEN')}"}
         self._session: aiohttp.ClientSession | None = None
@@ -96,12 +95,15 @@ class Watch:
         while True:
             rounds += 1
             # The one that served last answers for the component; all are asked when it does not, and now and then.
-            first = component.hosts[0]
-            component.note(first, role := await self._role(first), time.monotonic())
+            begun = time.monotonic()
+            first, *others = component.hosts
+            component.note(first, role := await self._role(first))
             if role != "active" or rounds % 5 == 1:
-                others = component.hosts[1:] if component.hosts[0] == first else component.hosts
-                for host, found in zip(others, await asyncio.gather(*map(self._role, others)), strict=True):
-                    component.note(host, found, time.monotonic())
+                found = await asyncio.gather(*map(self._role, others))
+                for host, other in zip(others, found, strict=True):
+                    component.note(host, other)
+                if "active" not in (role, *found) and component.missed is None:
+                    component.missed = begun
             if component.standbys and component.down(time.monotonic()) and await self._agreed(component.name):
                 await self._activate(component)
             await asyncio.sleep(EVERY_S if component.standbys or role != "active" else CALM_S)
@@ -127,7 +129,7 @@ class Watch:
             answered = await self._call("POST", host, ADMIN_PORT, "/activate")
             log("activate", component=component.name, host=host, status=answered[0] if answered else None)
             if answered is not None and answered[0] == 200:
-                component.note(host, "active", time.monotonic())
+                component.note(host, "active")
                 return
 
     async def _call(self, method: str, host: str, port: int, path: str) -> tuple[int, bytes] | None:

@@ -189,7 +189,7 @@ class OpenUser(FastHttpUser):
         if 200 <= status < 300 or status in accept:
             if not _complete(answer):  # locust swallows what breaks while it reads a body
                 raise Broken("info", f"{what}, and the answer broke off", status)
-            self.op.done += method != "GET"
+            self.op.done += method != "GET" and status < 300
             return answer
         assert answer.headers is not None, "an answer has headers"
         if str(answer.headers.get("X-Executed") or "").lower() == "no":

@@ -1,0 +1,196 @@
+"""An incident's facts beside a run: what is judged, what is only shown, what cannot be shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chaos.checkers.incident import Incident
+from chaos.incident import Row, rows
+from chaos.journal import Journal
+from chaos.model import Event, Finding, Op, Verdict
+from chaos.plan import Release, Step
+from tests.unit.histories import END, every, incident, journal, outage
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+BANK = {"bank_core_loss": {"value": 0, "use": "control"}}
+
+
+def replay(ops: list[Op], targets: dict[str, Any], **changes: Any) -> Journal:
+    """A run at scale 3600 of an incident of 100 hours, so that a second is one percent of it."""
+    return journal(ops, **({"scale": 3600.0, "incident": incident(targets)} | changes))
+
+
+def only(j: Journal, *reproduced: str) -> Row:
+    (row,) = rows(j, reproduced)
+    return row
+
+
+def test_the_bank_untouched_holds() -> None:
+    """The control must not lose one operation."""
+    row = only(replay(outage(1, 1, "bank"), BANK))
+    assert row == Row("bank_core_loss", "control", 0, 0.0, True, "0 of 80 operations")
+
+
+def test_one_lost_operation_of_the_bank_convicts() -> None:
+    """Named in the finding and in its evidence."""
+    j = replay(outage(1, 1.25, "bank"), BANK)
+    found = Incident().check(j)
+    words = "bank_core_loss is 0.0125, the fact is 0 (1 of 80 operations)"
+    assert found == Finding("incident", FAIL, words, ("ops:45",))
+
+
+def test_a_calibrated_target_is_shown_and_never_judged() -> None:
+    """It was set from the fact: reproducing it proves nothing, and missing it fails nothing."""
+    target = {"text_return_fraction": {"value": 0.08, "use": "calibrate"}}
+    near = replay([*outage(1, 8, step=0.05), *outage(1, 1, "bank")], target | BANK)
+    far = replay([*outage(1, 4, step=0.05), *outage(1, 1, "bank")], target | BANK)
+    assert [r.holds for r in rows(near) if r.use == "calibrate"] == [True]
+    assert [r.holds for r in rows(far) if r.use == "calibrate"] == [False]
+    assert Incident().check(near).verdict is Incident().check(far).verdict is PASS
+
+
+def test_a_prediction_this_experiment_was_set_by_is_only_reproduced() -> None:
+    """The experiment's file names it."""
+    j = replay(outage(1, 4), {"text_return_fraction": {"value": 0.5, "use": "predict"}})
+    assert only(j).judged
+    assert not only(j, "text_return_fraction").judged
+
+
+def test_a_return_is_known_between_its_last_failure_and_its_return_only() -> None:
+    """A journey used every four seconds failed at 0.04 and was seen back at 0.08: 0.05 to 0.06 may be true, 0.09 not."""
+    ops = [*every(4, -8, 0), *every(4, 0, 8, "fail"), *every(4, 8, 24)]
+    may = only(replay(ops, {"text_return_fraction": {"value": [0.05, 0.06], "use": "predict"}}))
+    assert (may.measured, may.holds, may.note) == (0.08, True, "known to 0.0400 at least")
+    cannot = only(replay(ops, {"text_return_fraction": {"value": [0.01, 0.03], "use": "predict"}}))
+    assert cannot.holds is False
+    assert only(replay(ops, {"text_return_fraction": {"value": [0.09, 0.2], "use": "predict"}})).holds is False
+
+
+def test_a_quicker_return_than_ever_seen_holds_where_the_dossier_says_so() -> None:
+    """Its lower end is the quickest that anybody was seen to be, not the quickest allowed."""
+    target = {"value": [0.05, 0.09], "use": "predict", "journey": "text"}
+    name, ops = "same_site_with_failover_fraction", outage(1, 2)
+    assert only(replay(ops, {name: target})).holds is False
+    row = only(replay(ops, {name: {**target, "quicker_holds": True}}))
+    assert (row.holds, row.note) == (True, "quicker than the fact's lower end")
+
+
+def test_a_journey_that_never_came_back_misses_its_fraction() -> None:
+    """None, and false: it is known, and it is not the fact."""
+    j = replay(every(0.25, 1, 20, "fail"), {"text_return_fraction": {"value": 0.08, "use": "predict"}})
+    row = only(j)
+    assert (row.measured, row.holds) == (None, False)
+    assert Incident().check(j).verdict is FAIL
+
+
+def test_a_target_of_another_posture_is_not_shown() -> None:
+    """`when` compares with the run's settings."""
+    target = {"value": 0.5, "use": "predict", "when": {"posture": "remedied"}}
+    assert rows(replay(outage(1, 4), {"text_return_fraction": target})) == ()
+
+
+def test_what_failover_drives_is_judged_at_full_scale_only() -> None:
+    """Failover takes its two seconds at any scale; at twice the speed they are twice the share of the outage."""
+    target = {"text_return_fraction": {"value": [0.0, 0.03], "use": "predict", "driver": "failover"}}
+    j = replay([*outage(0, 4), *outage(0, 0, "bank")], target | BANK, scale=7200.0)
+    row = next(r for r in rows(j) if r.use == "predict")
+    assert (row.shown, row.judged, row.holds) == (False, False, None)
+    assert Incident().check(j).summary.endswith("hold: bank_core_loss; not shown by this form: text_return_fraction")
+
+
+def test_the_short_form_says_what_it_does_not_reach() -> None:
+    """A plant that is not back before a short run ends is no miss."""
+    target = {"servers_back_at_f_0.694": {"value": 0.97, "use": "predict"}}
+    j = replay(outage(0, 0, "bank"), target | BANK, short=True)
+    assert [(r.name, r.shown) for r in rows(j)] == [("servers_back_at_f_0.694", False), ("bank_core_loss", True)]
+    assert Incident().check(j).verdict is PASS
+
+
+def test_a_figure_that_cannot_be_measured_is_inconclusive() -> None:
+    """In the full form the same is no pass: nobody knows."""
+    j = replay(outage(0, 0, "bank"), {"servers_back_at_f_0.694": {"value": 0.97, "use": "predict"}} | BANK)
+    assert Incident().check(j).verdict is INCONCLUSIVE
+
+
+def test_nothing_to_judge_is_inconclusive() -> None:
+    """Nothing is PASS by absence."""
+    assert Incident().check(replay(outage(1, 1), {})).verdict is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("last", "holds"), [(5.0, True), (12.0, False)])
+def test_servers_back_is_read_off_the_plant_at_its_time(last: float, holds: bool) -> None:
+    """At a tenth of the outage, 10 s, both units of two must be back."""
+    releases = (Release(3.0, ("chat-a",), 1), Release(last, (), 2))
+    step = Step("blow", 0.0, "power", {}, ("chat-a",), releases)
+    heals = [Event(r.t, "fault.heal", "blow", {"nodes": list(r.nodes), "unit": r.unit}) for r in releases]
+    target = {"servers_back_at_f_0.1": {"value": 1.0, "tolerance": 0.05, "use": "predict"}}
+    row = only(journal([], [*heals, *END], steps=(step,), scale=3600.0, incident=incident(target)))
+    assert row.holds is holds
+    assert row.evidence == ("journal:1", "journal:2")
+
+
+ORDER = {"order_of_return": {"value": [["text"], ["pay", "ride"], ["mail"]], "use": "predict"}}
+
+
+def returns(**backs: float) -> list[Op]:
+    return [o for journey, t in backs.items() for o in outage(0, t, journey)]
+
+
+def test_groups_come_back_in_order_and_ties_within_a_group_are_free() -> None:
+    """Ride before pay is no matter: they stand in one bracket."""
+    row = only(replay(returns(text=2, pay=9, ride=5, mail=15), ORDER))
+    assert row.holds is True
+    assert row.measured == [["text", 2.0], ["ride", 5.0], ["pay", 9.0], ["mail", 15.0]]
+
+
+def test_an_order_is_broken_by_an_operation_that_failed_after_a_later_group_was_back() -> None:
+    """Mail back at 4 s while pay failed until 9 s; a second's difference would be a tie."""
+    row = only(replay(returns(text=2, pay=9, ride=5, mail=4), ORDER))
+    assert (row.holds, row.note) == (False, "mail before pay")
+    assert only(replay(returns(text=2, pay=9, ride=5, mail=8), ORDER)).holds is True
+
+
+AFTER = {"unreplicated_after_text": {"value": True, "use": "predict", "journeys": ["media", "mail"]}}
+WITH = {"replicated_with_text": {"value": True, "use": "predict", "journeys": ["media", "mail"]}}
+
+
+def test_unreplicated_services_come_after_text() -> None:
+    """Each still failed when text was back."""
+    assert only(replay(returns(text=3, media=6, mail=9), AFTER)).holds is True
+    row = only(replay(returns(text=3, media=3, mail=9), AFTER))
+    assert (row.holds, row.note) == (False, "did not fail any more once text was back: media")
+
+
+def test_replicated_services_come_with_text() -> None:
+    """Two returns within hold are one; an operation that fails later convicts."""
+    assert only(replay(returns(text=3, media=4.5, mail=2), WITH)).holds is True
+    row = only(replay(returns(text=3, media=9, mail=2), WITH))
+    assert (row.holds, row.note) == (False, "still failed more than 2 s after text was back: media")
+
+
+def test_a_counterfactual_in_figures_is_a_row_when_its_knobs_are_set() -> None:
+    """Text within 0.03 of the outage once tools and data are replicated; words without figures are for people."""
+    what_ifs = [
+        {"knobs": {"tools": True}, "expect": "text within 0.03", "target": "text_return_fraction",
+         "value": [0.0, 0.03], "quicker_holds": True},
+        {"knobs": {"tools": True}, "expect": "all will be well"},
+        {"knobs": {"tools": False}, "expect": "no better", "target": "text_return_fraction", "value": [0.08, 1.0]},
+    ]  # fmt: skip
+    settings = {"posture": "remedied", "tools": True}
+    row = only(replay(outage(0, 2), {}, settings=settings, incident=incident({}, counterfactuals=what_ifs)))
+    assert (row.name, row.use, row.measured, row.holds) == ("counterfactual_text_return_fraction", "predict", 0.02, True)
+
+
+def test_an_input_of_the_plant_is_shown_as_such() -> None:
+    """Nothing in the journal measures it on its own."""
+    row = only(replay(outage(1, 1), {"boot_servers_per_hour": {"value": 986, "use": "calibrate"}}))
+    assert (row.measured, row.holds, row.judged) == (None, None, False)
+
+
+def test_a_strange_name_under_reproduced_is_said() -> None:
+    """It would hide a miss otherwise."""
+    found = Incident(reproduced=("order_of_retrun",)).check(replay(outage(1, 1, "bank"), BANK))
+    assert found.verdict is INCONCLUSIVE
+    assert "order_of_retrun; known: bank_core_loss" in found.summary

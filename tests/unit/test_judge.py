@@ -1,0 +1,153 @@
+"""From findings to a verdict: assumptions, known gaps, broken checkers, and how a run ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chaos.judge import judge
+from chaos.journal import Journal
+from chaos.judgement import Judgement
+from chaos.model import Event, Finding, Verdict
+from chaos.plan import CheckSpec
+from tests.unit.histories import BLOW, END, check, every, incident, journal, outage
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+LATE = {"journey": "text", "within": 2.0}
+
+
+def judged(*checks: CheckSpec, events: tuple[Event, ...] = (*BLOW, *END), **changes: Any) -> Judgement:
+    """Text gone for three seconds, and these checks."""
+    return judge(journal(outage(1, 4), events, checks=checks or (check("availability", at_least=0.5),), **changes))
+
+
+def the(judgement: Judgement, name: str) -> Finding:
+    (finding,) = (f for f in judgement.findings if f.check == name)
+    return finding
+
+
+def test_assumptions_come_first() -> None:
+    """Floor, steady, bite, and then the plan's checks in their order."""
+    found = judged(check("recovery", journey="text", within=4.0))
+    assert [f.check for f in found.findings] == ["floor", "steady", "bite", "recovery text"]
+    assert (found.verdict, found.exit_code) == (PASS, 0)
+
+
+def test_a_failed_check_fails_the_run() -> None:
+    """Three seconds, two allowed."""
+    assert (judged(check("recovery", **LATE)).verdict, judged(check("recovery", **LATE)).exit_code) == (FAIL, 1)
+
+
+def test_a_known_gap_that_fails_leaves_the_run_green() -> None:
+    """The finding stays a FAIL with its reason, the run passes."""
+    found = judged(check("recovery", known_gap="no failover", **LATE))
+    assert found.verdict is PASS
+    assert (the(found, "recovery text").verdict, the(found, "recovery text").known_gap) == (FAIL, "no failover")
+    assert found.known_gaps == (the(found, "recovery text"),)
+
+
+def test_a_known_gap_that_holds_asks_for_the_mark_to_be_removed() -> None:
+    """Otherwise it would hide the next failure."""
+    found = judged(check("recovery", known_gap="no failover", journey="text", within=4.0))
+    assert found.verdict is FAIL
+    finding = the(found, "recovery text")
+    assert finding.summary.startswith("holds although marked as a known gap (no failover): remove the mark from recovery-1")
+    assert finding.known_gap == ""
+
+
+def test_a_known_gap_that_may_hold_is_fine_either_way() -> None:
+    """Whether an asynchronous standby loses something depends on the day."""
+    for within in (2.0, 4.0):
+        assert judged(check("recovery", "no failover", True, journey="text", within=within)).verdict is PASS
+
+
+def test_a_fault_that_never_bit_closes_no_gap() -> None:
+    """The check holds because nothing happened: that is inconclusive, not a mark to be removed."""
+    spec = check("recovery", known_gap="no failover", journey="text", within=4.0)
+    assert judged(spec, events=(BLOW[0], *END)).verdict is INCONCLUSIVE
+
+
+def test_a_known_gap_that_cannot_be_judged_stays_inconclusive() -> None:
+    """The mark excuses a failure, not ignorance."""
+    assert judged(check("delivery", known_gap="asynchronous")).verdict is INCONCLUSIVE
+
+
+def test_a_checker_that_raises_is_inconclusive_and_the_others_speak() -> None:
+    """A dossier without the length of its outage breaks the checker, not the judge."""
+    facts = {"targets": {"servers_back_at_f_0.1": {"value": 1.0, "use": "predict"}}}
+    broken = check("incident")
+    with pytest.raises(AssertionError):
+        judged(broken, incident=facts)  # the rows beside the checks are ours, and must not hide a broken dossier
+    found = judged(check("availability", at_least="much"), check("recovery", journey="text", within=4.0))
+    assert [f.verdict for f in found.findings[3:]] == [INCONCLUSIVE, PASS]
+    assert found.findings[3].check == "availability-1"
+
+
+def test_a_checker_this_version_does_not_know_is_inconclusive() -> None:
+    """An old run judged by a new harness."""
+    found = judged(check("avialability", at_least=0.5))
+    assert "did you mean 'availability'?" in the(found, "avialability-1").summary
+
+
+def test_a_plan_without_checks_shows_nothing() -> None:
+    """Nothing is PASS by absence."""
+    found = judge(journal(outage(1, 4)))
+    assert (found.verdict, the(found, "checks").verdict) == (INCONCLUSIVE, INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [("TargetError", Verdict.ERROR), ("ValueError", Verdict.ERROR), ("NotSteady", INCONCLUSIVE),
+     ("NoBite", INCONCLUSIVE), ("Interrupted", INCONCLUSIVE)],
+)  # fmt: skip
+def test_an_error_of_the_run_counts_by_its_kind(kind: str, verdict: Verdict) -> None:
+    """The harness could not do its job, or the run just does not show it."""
+    events = (*BLOW, Event(11.0, "run.error", "x", {"error": "the engine is gone", "type": kind}), *END)
+    found = judged(events=events)
+    assert found.verdict is verdict
+    assert the(found, "run") == Finding("run", verdict, "the engine is gone", ("journal:4",))
+
+
+def test_a_run_without_an_end_is_inconclusive() -> None:
+    """Its harness was killed."""
+    assert the(judged(events=BLOW), "run").verdict is INCONCLUSIVE
+
+
+def test_an_interrupted_run_is_inconclusive() -> None:
+    """Also when no error was written."""
+    events = (*BLOW, Event(22.0, "run.end", "x", {"status": "interrupted"}))
+    assert judged(events=events).verdict is INCONCLUSIVE
+
+
+def test_residue_after_the_heal_is_dirty_and_wins() -> None:
+    """Over a FAIL, and only the last scan counts."""
+    dirty = Event(21.0, "residue", "memory", {"left": ["chat-a is paused"]})
+    found = judged(check("recovery", **LATE), events=(*BLOW, dirty, END[1]))
+    assert (found.verdict, found.exit_code, found.residue) == (Verdict.DIRTY, 4, ("chat-a is paused",))
+    assert the(found, "residue").evidence == ("journal:4",)
+    assert judged(check("recovery", **LATE), events=(*BLOW, dirty, *END)).verdict is FAIL
+
+
+def test_the_rows_of_the_incident_stand_beside_the_checks() -> None:
+    """Also where no check judges them."""
+    facts = incident({"bank_core_loss": {"value": 0, "use": "control"}})
+    found = judge(journal([*outage(1, 4), *outage(1, 1, "bank")], scale=3600.0, incident=facts))
+    assert [(r.name, r.holds) for r in found.targets] == [("bank_core_loss", True)]
+
+
+def test_a_journal_with_nothing_in_it_is_judged_too() -> None:
+    """A run that ended before it began."""
+    found = judge(Journal(journal([], checks=(check("delivery"),)).plan, (), ()))
+    assert found.verdict is INCONCLUSIVE
+
+
+def test_findings_do_not_depend_on_the_order_of_a_plans_keys() -> None:
+    """A plan that was saved and read again has them sorted."""
+    targets = {"text_return_fraction": {"value": 0.1, "use": "calibrate"}, "bank_core_loss": {"value": 0, "use": "control"}}
+    ops = [*outage(1, 4), *every(0.25, 0, 20, journey="bank")]
+    one, other = (
+        judge(journal(ops, scale=3600.0, incident=incident(dict(items))))
+        for items in (targets.items(), reversed(targets.items()))
+    )
+    assert one == other
