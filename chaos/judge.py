@@ -29,11 +29,12 @@ def judge(journal: Journal, run: str = "") -> Judgement:
     checks = tuple(_marked(spec, _checked(spec, journal), sound) for spec in journal.plan.checks)
     if not checks:  # nothing is PASS by absence
         checks = (Finding("checks", Verdict.INCONCLUSIVE, "the plan has no check, so nothing was judged"),)
-    findings = (*ending, *assumptions, *checks)
+    targets, broken = _targets(journal)
+    findings = (*ending, *assumptions, *checks, *broken)
     return Judgement(
         verdict=Verdict.worst(_counts(f) for f in findings),
         findings=findings,
-        targets=_targets(journal),
+        targets=targets,
         measures=measure(journal),
         residue=_residue(journal)[1],
         run=run,
@@ -100,6 +101,11 @@ def _residue(journal: Journal) -> tuple[int, tuple[str, ...]]:
     return line, tuple(str(w) for w in last.data.get("left", ()))
 
 
-def _targets(journal: Journal) -> tuple[Row, ...]:
+def _targets(journal: Journal) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+    """The dossier's rows, shown whether a check judges them or not; a dossier that cannot be read is a finding."""
     spec = next((c for c in journal.plan.checks if c.check == "incident"), None)
-    return rows(journal, tuple(spec.params.get("reproduced", ())) if spec else ())
+    try:
+        return rows(journal, tuple(spec.params.get("reproduced", ())) if spec else ()), ()
+    except Exception as e:
+        words = f"the dossier's targets cannot be read: {type(e).__name__}: {e}; see the plan's `incident`"
+        return (), (Finding("incident facts", Verdict.INCONCLUSIVE, words),)

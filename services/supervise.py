@@ -1,7 +1,8 @@
 """Watches one database server through its life: how it starts, when it may be primary, when it must end.
 
-    settle ──► serve   primary: keeps the lease, looks after its server and its standby
-      ▲   └──► follow  standby: streams from the peer, stands for election when the lease has run out
+    settle ──► follow  standby: streams from the peer, stands for election when the lease has run out
+      ▲ │        ▼
+      │ └────► serve   primary: keeps the lease, looks after its server and its standby
       └──────────┴───  every way out leads through settle, which asks the peer first
 """
 
@@ -122,6 +123,7 @@ class Supervisor:
         self._lost = asyncio.Event()  # the lease is gone and the server has been ended
         self._order = asyncio.Event()  # an operator wants this node to be primary
         self._keeper: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._flowed = self._dried = clock()  # when the stream last was seen up, and last was seen down
         self._enforced = False  # writes wait for the standby
         self._humble_until = NEVER  # having failed as primary, let the peer try first
@@ -131,7 +133,10 @@ class Supervisor:
         while True:
             try:
                 await self._settle()
-                await (self._serve() if self.role == "primary" else self._follow())
+                if self.role == "standby":
+                    await self._follow()
+                if self.role == "primary":
+                    await self._serve()
             except ServerFailed as error:
                 log("server failed", level="error", role=self.role, error=str(error))
                 await self._step_down(sick=True)
@@ -331,26 +336,32 @@ class Supervisor:
     async def _renew_for_ever(self) -> None:
         """Renew, and end the server on the dot when that does not succeed."""
         assert self._ballot is not None
-        loop = asyncio.get_running_loop()
-        alarm = loop.call_later(max(0.0, self._ballot.held_until - self._clock()), self._fence)
         try:
             while not self._lost.is_set():
                 begun = self._clock()
+                self._set_alarm(self._ballot.held_until)
                 await self._ballot.renew()
-                alarm.cancel()
-                alarm = loop.call_later(max(0.0, self._ballot.held_until - self._clock()), self._fence)
+                self._set_alarm(self._ballot.held_until)
                 await asyncio.sleep(max(0.0, begun + RENEW_S - self._clock()))
         finally:
-            alarm.cancel()
+            self._set_alarm(None)
+
+    def _set_alarm(self, at: float | None) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if at is not None:
+            self._alarm = asyncio.get_running_loop().call_later(max(0.001, at - self._clock()), self._fence)
 
     def _fence(self) -> None:
         """Not a coroutine: between the alarm and the kill nothing else may run."""
         assert self._ballot is not None
-        if not self._ballot.held:
-            self._database.kill()
-            self._ballot.forget()
-            self._lost.set()
-            log("lease lost; the server has been ended", level="error")
+        if self._ballot.held:
+            return self._set_alarm(self._ballot.held_until)  # timers are coarser than the clock
+        self._database.kill()
+        self._ballot.forget()
+        self._lost.set()
+        log("lease lost; the server has been ended", level="error")
 
     async def _rest_keeper(self) -> None:
         keeper, self._keeper = self._keeper, None

@@ -38,6 +38,8 @@ class Incident(Checker):
             return Finding("incident", Verdict.INCONCLUSIVE, words)
         hidden = [r.name for r in found if not r.shown and r.use in self.targets]
         aside = f"; not shown by this form: {', '.join(hidden)}" if hidden else ""
+        strayed = [r.name for r in found if r.use == "calibrate" and r.holds is False]
+        aside += f"; set by the facts and yet not reproduced: {', '.join(strayed)}" if strayed else ""
         names = ", ".join(r.name for r in judged)
         return Finding("incident", Verdict.PASS, f"{len(judged)} of {len(judged)} targets hold: {names}{aside}")
 

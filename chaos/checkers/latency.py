@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, final
 
+from chaos.errors import BadExperiment
 from chaos.evidence import cite
 from chaos.journal import Journal
 from chaos.measures.phases import studied
@@ -28,7 +29,7 @@ class Latency(Checker):
 
     def __post_init__(self) -> None:
         if not self._limits:
-            raise ValueError("found no limit, expected at least one of p50_ms, p95_ms, p99_ms")
+            raise BadExperiment("latency: found no limit, expected at least one of p50_ms, p95_ms, p99_ms")
 
     @property
     def _limits(self) -> dict[str, float]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, final
 
+from chaos.errors import BadExperiment
 from chaos.evidence import cite
 from chaos.journal import Journal
 from chaos.model import Finding, Verdict
@@ -23,7 +24,7 @@ class Promql(Checker):
 
     def __post_init__(self) -> None:
         if self.at_most is None and self.at_least is None:
-            raise ValueError("found no bound, expected at_most or at_least")
+            raise BadExperiment("promql: found no bound, expected at_most or at_least")
 
     def check(self, journal: Journal) -> Finding:
         name = f"promql {self.expr}"

@@ -43,5 +43,6 @@ class Exit(enum.IntEnum):
     DONE = 0
     USAGE = 64  # the users' file or an argument is wrong
     NO_USERS = 66  # users.json is missing or does not fit the users' file
+    NO_SCHEDULE = 67  # arrivals.json did not come
     NO_STACK = 69  # users could not sign up
     NO_DISK = 74  # ops.jsonl or users.json could not be written

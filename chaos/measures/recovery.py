@@ -76,9 +76,14 @@ def outage(journal: Journal, journey: str) -> Outage | None:
     return Outage(found[0].start, last.last_failed, last.back, last.seen, failed, max(n, len(failed)), last.returned)
 
 
-def rto_s(journal: Journal, journey: str) -> float | None:
+def every_outage(journal: Journal) -> dict[str, Outage | None]:
+    """The outage of each journey that was used since the first fault; None where nothing failed."""
+    used = sorted({op.journey for _, op, p in studied(journal) if p != "before"})
+    return {journey: outage(journal, journey) for journey in used}
+
+
+def rto_s(o: Outage | None) -> float | None:
     """Seconds from the first failed operation to the return; 0.0 when none failed, None when it never came back."""
-    o = outage(journal, journey)
     if o is None:
         return 0.0
     return None if o.back is None else o.back - o.start
@@ -99,10 +104,9 @@ def fraction(journal: Journal, t: float) -> float:
 
 def recovery(journal: Journal) -> dict[str, dict[str, Any]]:
     """rto_s, return_fraction and outage of every journey that was used since the first fault."""
-    used = sorted({op.journey for _, op, p in studied(journal) if p != "before"})
-    found = {j: outage(journal, j) for j in used}
+    found = every_outage(journal)
     measures: dict[str, dict[str, Any]] = {
-        "rto_s": {j: _round(rto_s(journal, j), 3) for j in used},
+        "rto_s": {j: _round(rto_s(o), 3) for j, o in found.items()},
         "outage": {
             j: {
                 "from": round(o.start, 3),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from chaos.journal import Journal
 
@@ -36,14 +38,19 @@ def span(journal: Journal) -> tuple[float, float]:
 
 
 def bins(journal: Journal, journey: str, count: int) -> list[Bin]:
-    """`count` bins over the whole span, the warm-up left out."""
+    """About `count` bins over the whole span, the warm-up left out; one edge is the first fault.
+
+    Otherwise a wide bin would show the blow before it fell.
+    """
     begin, end = span(journal)
-    width = (end - begin) / count
-    found = [Bin(begin + k * width, begin + (k + 1) * width) for k in range(count)]
+    width, onset = (end - begin) / count, min(max(journal.disturbed.start, begin), end)
+    first = math.ceil((onset - begin) / width)
+    edges = [begin, *(onset + k * width for k in range(1 - first, count - first + 1)), end]
+    found = [Bin(left, right) for left, right in pairwise(edges) if right - left > 1e-9]
     for _, op in journal.operations(journey):
         if op.t < begin:
             continue
-        b = found[min(math.floor((op.t - begin) / width), count - 1)]
+        b = found[min(bisect_right(found, op.t, key=lambda b: b.start), len(found)) - 1]
         if op.ok:
             b.ok += 1
             b.waits.append(op.latency * 1000)

@@ -47,7 +47,7 @@ def _check(journal: Journal, finding: Finding) -> str:
     said = f"- **{words.outcome(finding)}** {_plain(finding.check)}: {_plain(finding.summary)}.{gap}"
     if finding.verdict is Verdict.PASS:
         return said
-    quoted = [f"  - `{words.line(name, quote(journal, name))}`" for name in finding.evidence[:QUOTED]]
+    quoted = [f"  - {_code(words.line(name, quote(journal, name)))}" for name in finding.evidence[:QUOTED]]
     more = len(finding.evidence) - QUOTED
     return "\n".join([said, *quoted, *([f"  - and {more} more in findings.json"] if more > 0 else [])])
 
@@ -60,6 +60,11 @@ def _table(table: Table) -> list[str]:
 
 def _list(items: Sequence[str]) -> str:
     return "\n".join(f"- {_plain(x)}" for x in items)
+
+
+def _code(text: str) -> str:
+    """In a code span nothing is markup but its own end."""
+    return "`" + text.replace("`", "'").replace("\n", " ") + "`"
 
 
 def _plain(text: str) -> str:

@@ -42,7 +42,8 @@ def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: b
     if judgement.targets:
         console.print(_targets(judgement))
         inputs = ", ".join(_name(r) for r in judgement.targets if _is_input(r))
-        console.print(f"Inputs, not measured: {inputs}." if inputs else "", style="dim")
+        if inputs:
+            console.print(f"Inputs, not measured: {inputs}.", style="dim")
     console.print(_checks(judgement))
     _section(console, "Known gaps", list(words.known_gaps(judgement)))
     _section(console, "Left out", list(journal.plan.left_out))

@@ -61,17 +61,14 @@ class Cache(Store[Connection, ConnectionPool]):
             finally:
                 await pool.release(connection)
 
-    async def _reach(self, address: Address) -> Connection | None:
+    async def _reach(self, address: Address) -> Connection:
         link = Connection(host=await resolve(address.host), port=address.port, **_limits())
         try:
             await link.connect()  # type: ignore[no-untyped-call]  # as shipped
-            if await self._ping(link):
-                return link
         except BaseException:
-            await link.disconnect(nowait=True)
+            self._hang_up(link)
             raise
-        await link.disconnect(nowait=True)
-        return None
+        return link
 
     async def _ping(self, link: Connection) -> bool:
         await link.send_command("ROLE")

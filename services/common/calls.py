@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
@@ -43,9 +43,15 @@ def in_order(peers: Sequence[Peer]) -> list[Peer]:
 class Peers:
     """A Part (web.py): all instances of one component."""
 
-    def __init__(self, name: str, addresses: Sequence[Address], required: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[Address],
+        required: bool = False,
+        peer: Callable[[Address], Peer] = Peer,
+    ) -> None:
         self.name = name
-        self._peers = [Peer(address) for address in addresses]
+        self._peers = [peer(address) for address in addresses]
         self._required = required
 
     async def start(self) -> None:

@@ -32,7 +32,7 @@ _ROLLED_BACK = ("25", "40", "53", "55")
 class Database(Store[Any, Any]):
     """`schema` creates what the service needs and may run any number of times."""
 
-    faults = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+    faults = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
     def __init__(self, schema: str) -> None:
         super().__init__("postgres", SETTINGS.peers("POSTGRES"))
@@ -66,7 +66,7 @@ class Database(Store[Any, Any]):
                     self.doubt()
                     connection.terminate()  # its answer may still come, to whoever would use it next
                     raise Uncertain(f"postgres gave no answer within {QUERY} s", 504) from error
-                except (OSError, asyncpg.InterfaceError) as error:
+                except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                     self.doubt()
                     raise Uncertain(f"postgres broke off: {error}", 502) from error
 
@@ -106,26 +106,20 @@ class Database(Store[Any, Any]):
         return Uncertain(f"postgres failed ({state} {error})")
 
     async def _reach(self, address: Address) -> Any:
-        link = await asyncpg.connect(host=await resolve(address.host), port=address.port, timeout=REACH, **_login())
-        timeline = None
-        try:
-            timeline = await link.fetchval(_TIMELINE, timeout=REACH)
-        finally:
-            if timeline is None:
-                link.terminate()
-        if timeline is None:
-            return None
-        if timeline < self._timeline:
-            # A primary of the past, back from the dead: what is written there will be lost.
-            log("stale primary", level="warning", host=str(address), timeline=timeline, known=self._timeline)
-            link.terminate()
-            return None
-        self._timeline = timeline
-        return link
+        return await asyncpg.connect(
+            host=await resolve(address.host), port=address.port, timeout=REACH, **_login()
+        )
 
     async def _ping(self, link: Any) -> bool:
         timeline = await link.fetchval(_TIMELINE, timeout=REACH)
-        return timeline is not None
+        if timeline is None:
+            return False
+        if timeline < self._timeline:
+            # A primary of the past, back from the dead: what is written there will be lost.
+            log("stale primary", level="warning", timeline=timeline, known=self._timeline)
+            return False
+        self._timeline = timeline
+        return True
 
     def _hang_up(self, link: Any) -> None:
         link.terminate()

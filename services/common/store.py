@@ -41,6 +41,7 @@ class Store(ABC, Generic[Link, Pool]):
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._watch())
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -63,12 +64,12 @@ class Store(ABC, Generic[Link, Pool]):
         self._doubt.set()
 
     @abstractmethod
-    async def _reach(self, address: Address) -> Link | None:
-        """A connection of our own if the host takes writes, None if it does not. Raises `faults` when unreachable."""
+    async def _reach(self, address: Address) -> Link:
+        """A connection of our own, not from the pool. Raises `faults`."""
 
     @abstractmethod
     async def _ping(self, link: Link) -> bool:
-        """Whether the host still takes writes."""
+        """Whether the host takes writes. Raises `faults`."""
 
     @abstractmethod
     def _hang_up(self, link: Link) -> None:
@@ -81,27 +82,37 @@ class Store(ABC, Generic[Link, Pool]):
     def _discard(self, pool: Pool) -> None:
         """End a pool at once: whoever waits on it is told so."""
 
+    def _ended(self, watch: asyncio.Task[None]) -> None:
+        """The watch ends when told to. Anything else is a bug, and must not leave a pool that nobody watches."""
+        if not watch.cancelled() and (error := watch.exception()) is not None:
+            log("bug", level="error", store=self.name, error=repr(error))
+            self._drop(f"its watch has ended: {error!r}; restart this program")
+
     async def _watch(self) -> None:
         while True:
+            begun = time.monotonic()
             found = await self._find()
-            if found is None:
+            if found is not None:
+                await self._stay(*found)
+            elif time.monotonic() - begun < REACH + STALL:
                 self._drop(f"none of {', '.join(map(str, self._hosts)) or 'no hosts'} takes writes")
+            # Else the alarm came late: this program got no CPU, which says nothing about the hosts.
+            if self._pool is None:
                 await asyncio.sleep(AGAIN)
-                continue
-            address, link = found
-            try:
-                await self._adopt(address)
-                await self._hold(link)
-            except self.faults as error:
-                # One silent ping may be chance. The pool stays while the race asks the same host once more.
-                log("doubt", store=self.name, host=str(address), error=repr(error))
-                if self._pool is None:
-                    await asyncio.sleep(AGAIN)
-            finally:
-                self._hang_up(link)
+
+    async def _stay(self, address: Address, link: Link) -> None:
+        try:
+            await self._adopt(address)
+            await self._hold(link)
+        except self.faults as error:
+            # One silent ping may be chance: the pool stays while the race asks the same host once more.
+            log("doubt", store=self.name, host=str(address), error=repr(error))
+            self._why = repr(error)
+        finally:
+            self._hang_up(link)
 
     async def _find(self) -> tuple[Address, Link] | None:
-        """The first host to show that it takes writes; within REACH, however many are dead."""
+        """The first host to show that it takes writes; None after REACH at most, however many are dead."""
         asked = {asyncio.create_task(self._answer(address)): address for address in self._hosts}
         waiting = set(asked)
         winner: tuple[Address, Link] | None = None
@@ -114,20 +125,27 @@ class Store(ABC, Generic[Link, Pool]):
                 elif link is not None:
                     self._hang_up(link)
         for task in waiting:
-            task.add_done_callback(self._too_late)
             task.cancel()
         return winner
 
     async def _answer(self, address: Address) -> Link | None:
+        """A link to the host once it takes writes. A standby is asked again and again until REACH is over.
+
+        While the old primary's silence uses up the round, the new one may be promoted, and users are waiting.
+        """
+        link: Link | None = None
         try:
             async with asyncio.timeout(REACH):
-                return await self._reach(address)
-        except self.faults:
-            return None
-
-    def _too_late(self, task: asyncio.Task[Link | None]) -> None:
-        if not task.cancelled() and task.exception() is None and (link := task.result()) is not None:
-            self._hang_up(link)
+                link = await self._reach(address)
+                while not await self._ping(link):
+                    await asyncio.sleep(AGAIN)
+                return link
+        except BaseException as error:
+            if link is not None:
+                self._hang_up(link)
+            if isinstance(error, self.faults):
+                return None
+            raise
 
     async def _adopt(self, address: Address) -> None:
         if self._pool is not None and address == self._address:
@@ -145,21 +163,14 @@ class Store(ABC, Generic[Link, Pool]):
             self._discard(pool)
 
     async def _hold(self, link: Link) -> None:
-        """Ping until it fails. Raises one of `faults`."""
+        """Ping until the host does not take writes any more, or until it fails: raises one of `faults` then."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING):
                     await self._doubt.wait()
             self._doubt.clear()
-            if not await self._timed_ping(link):
-                self._drop("the host does not take writes any more")
-                raise TimeoutError("demoted")
-
-    async def _timed_ping(self, link: Link) -> bool:
-        asked = time.monotonic()
-        try:
             async with asyncio.timeout(REACH):
-                return await self._ping(link)
-        except TimeoutError:
-            late = time.monotonic() - asked - REACH
-            raise TimeoutError(f"silent for {REACH} s" + (", we were stalled too" if late > STALL else "")) from None
+                writable = await self._ping(link)
+            if not writable:
+                self._drop("the host does not take writes any more")
+                return

@@ -45,8 +45,7 @@ jit = off
 log_destination = stderr
 logging_collector = off
 log_checkpoints = off
-log_min_messages = warning
-log_min_error_statement = panic         # a time-out of a client is the client's to report
+log_min_messages = log                  # an error of a client is the client's to report
 password_encryption = scram-sha-256
 """
 

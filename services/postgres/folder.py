@@ -36,7 +36,7 @@ class Folder:
         """initdb, the role and the database `stack`."""
         self._drop(self._new)
         self._secret.write_text(self._wiring.password)
-        # --no-sync here and in copy(): until this node has acknowledged a write, its data can be made again.
+        # Until this node has acknowledged a write, its data can be made again: no need to wait for the disk.
         options = ["--no-sync", "--auth=scram-sha-256", f"--username={ADMIN}", f"--pwfile={self._secret}", "--encoding=UTF8"]
         try:
             await self._run("initdb", "-D", str(self._new), *options, "--locale=C", "--wal-segsize=4")
@@ -63,7 +63,8 @@ class Folder:
         self._incomplete.touch()
         source = configuration.conninfo(self._wiring, host, "rewind")
         try:
-            await self._run("pg_rewind", "-D", str(self.pg), f"--source-server={source}")
+            # The server itself syncs the whole folder when it starts from what a rewind or a backup left.
+            await self._run("pg_rewind", "--no-sync", "-D", str(self.pg), f"--source-server={source}")
         except ServerFailed as error:
             log("rewind failed", level="warning", error=str(error))
             return False
@@ -90,6 +91,13 @@ class Folder:
         fresh = self.pg / "postgresql.conf.new"
         fresh.write_text(configuration.server(self._wiring, primary, waits_for))
         fresh.rename(self.pg / "postgresql.conf")
+
+    def ready(self) -> bool:
+        """Whether the server that started last accepts sessions: the eighth line of its own status file."""
+        with contextlib.suppress(OSError):
+            lines = (self.pg / "postmaster.pid").read_text().splitlines()
+            return len(lines) > 7 and lines[7].strip() == "ready"
+        return False
 
     def cancel(self) -> None:
         """End a tool that is under way."""

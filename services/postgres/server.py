@@ -191,9 +191,11 @@ class Postgres:
             if not child.alive:
                 await asyncio.sleep(0.05)  # its last words are still under way
                 raise ServerFailed(f"postgres ended while starting; it said: {child.last_words}")
-            with contextlib.suppress(*_FAULTS):
-                self._session = await self._connect(self._address)
-                return
+            # Asking the file first keeps refused sessions out of the server's log.
+            if self._folder.ready():
+                with contextlib.suppress(*_FAULTS):
+                    self._session = await self._connect(self._address)
+                    return
             await asyncio.sleep(0.02)
         raise ServerFailed(f"postgres did not answer within {START_S:.0f} s; it said: {child.last_words}")
 

@@ -197,7 +197,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     file = run / "users.py"
     source = "from chaos.load.openloop import OpenUser, journey\n"
     servers: dict[str, list[Server]] = defaultdict(list)
-    swallowers = []
+    swallowers: list[Swallower] = []
     for n, (name, (behaviours, method, _, _)) in enumerate(CASES.items()):
         hosts = []
         for b in behaviours:
@@ -224,8 +224,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     for op in read_ops(run):
         found[op.journey].append(op)
     yield found, servers
-    for thing in (*swallowers, *(s for several in servers.values() for s in several)):
-        thing.close()
+    for swallower in swallowers:
+        swallower.close()
+    for server in (s for several in servers.values() for s in several):
+        server.close()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -290,7 +292,12 @@ def test_a_frozen_system_is_not_let_off(tmp_path: Path) -> None:
 
 def test_sigterm_ends_arrivals_and_keeps_what_is_under_way(tmp_path: Path) -> None:
     """Asked to end, the process records what it had begun and ends well."""
-    server = Server(lambda p, r: time.sleep(0.3) is None and says("201 Created")(p, r))
+
+    def slow(peer: socket.socket, request: bytes) -> bool:
+        time.sleep(0.3)
+        return says("201 Created")(peer, request)
+
+    server = Server(slow)
     file = tmp_path / "users.py"
     file.write_text(
         "from chaos.load.openloop import OpenUser, journey\n"
@@ -308,6 +315,26 @@ def test_sigterm_ends_arrivals_and_keeps_what_is_under_way(tmp_path: Path) -> No
     assert 5 < len(ops) < 40
     assert {op.result for op in ops} == {"ok"}
     assert set(server.requests) == {op.id for op in ops}
+
+
+def test_a_killed_load_leaves_whole_lines(tmp_path: Path) -> None:
+    """What was answered before a SIGKILL is on record, because nothing waits in a buffer."""
+    server = Server(says("201 Created"))
+    file = tmp_path / "users.py"
+    file.write_text(
+        "from chaos.load.openloop import OpenUser, journey\n"
+        + CLASS.format(n=0, hosts=(server.url,), name="created", method="POST")
+    )
+    write_run(tmp_path, ["User0"], [(0.005 * k, 0, 0.5) for k in range(4000)])
+    process = program("run", file, tmp_path, "--t0", str(time.monotonic() + 1.0))
+    while len(server.requests) < 50:
+        time.sleep(0.01)
+    process.kill()
+    process.wait(5)
+    server.close()
+    recorded = {op.id for op in read_ops(tmp_path)}
+    assert recorded <= set(server.requests)
+    assert len(set(server.requests) - recorded) <= 2  # under way
 
 
 def test_a_full_disk_ends_the_run_with_its_reason(tmp_path: Path) -> None:
@@ -363,6 +390,20 @@ def test_read_back_turns_pages_and_has_patience(tmp_path: Path) -> None:
         ("readback", "text", "ok", ("u1-1", "u1-2", "u1-2")),
         ("readback", "text", "ok", ("u1-3",)),
     ]
+
+
+def test_read_back_that_goes_in_circles_is_no_read_back(tmp_path: Path) -> None:
+    """A page that leads back to itself ends in a line that says so, not in a loop."""
+    server = Server(says("200 OK", b'{"ids": ["u1-1"], "next": "u1-1"}'))
+    file = tmp_path / "users.py"
+    file.write_text(READERS.format(hosts=(server.url,)))
+    write_run(tmp_path, ["Reader"], [])
+    process = program("readback", file, tmp_path)
+    assert process.wait(15) == 0, (tmp_path / "log").read_text()
+    server.close()
+    first, second = read_ops(tmp_path)
+    assert (first.result, second.result) == ("ok", "info")
+    assert "in circles" in second.error
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ rarely shows on demand, such as a lost write, a ghost and a broken read-back in 
 
 from __future__ import annotations
 
+import functools
 import gzip
 import random
 import sys
@@ -22,6 +23,7 @@ import yaml
 
 from chaos.journal import Journal
 from chaos.judge import judge
+from chaos.judgement import Judgement
 from chaos.model import Event, Op
 from chaos.models.plant import boots
 from chaos.plan import Act, CheckSpec, LoadSpec, Plan, ProbeSpec, Release, Step
@@ -290,6 +292,7 @@ def main(update: bool) -> None:
         (folder / "ops.jsonl.gz").write_bytes(gzip.compress(_lines(made.ops), mtime=0))
 
 
+@functools.cache
 def load(name: str) -> Journal:
     """A recorded run. Its ops.jsonl is kept compressed, so Journal.load cannot read the folder as it stands."""
     folder = HERE / name
@@ -299,11 +302,15 @@ def load(name: str) -> Journal:
     return Journal(msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan), tuple(events), tuple(ops))
 
 
+@functools.cache
+def verdict(name: str) -> Judgement:
+    """What the recorded run comes to, once for all tests."""
+    return judge(load(name), f"runs/golden/{name}")
+
+
 def outcome(name: str) -> dict[str, str]:
     """What the recorded run must come to, file by file."""
-    journal = load(name)
-    judgement = judge(journal, f"runs/golden/{name}")
-    made = (json.render(journal, judgement), markdown.render(journal, judgement))
+    made = (json.render(load(name), verdict(name)), markdown.render(load(name), verdict(name)))
     return dict(zip(EXPECTED, made, strict=True))
 
 

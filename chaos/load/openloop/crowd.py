@@ -45,6 +45,7 @@ def load(path: Path) -> dict[str, Kind]:
         raise Stop(Exit.USAGE, f"{path}: no such users' file; expected a Python file with OpenUser classes")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent))  # as with Locust, users' files may share modules beside them
     try:
         spec.loader.exec_module(module)
     except Exception as e:

@@ -87,7 +87,6 @@ class OpenUser(FastHttpUser):
     client_type: ClassVar[str] = "app"  # web, app, third-party, business
     least: ClassVar[int] = 1  # fewer users of this class make no sense (somebody to talk to)
 
-    # Each user is a process of the program's, not of Locust's runner.
     network_timeout = PATIENCE
     connection_timeout = CONNECT
     max_redirects = 0  # an answer elsewhere is not the promised one
@@ -104,16 +103,12 @@ class OpenUser(FastHttpUser):
         self.kept: dict[str, Any] = {}  # survives from sign_up to the run and the read-back; JSON
         self._at = place % len(self.hosts)  # users start spread over the hosts and stay where they got through
 
-    # ── for a subclass to fill in ────────────────────────────────────────────────────────────────────────────
-
     def sign_up(self) -> None:
         """Once before the run: make an account, leave what is needed later in `self.kept`. Must be repeatable."""
 
     def credentials(self) -> Mapping[str, str]:
         """Headers of every request."""
         return {}
-
-    # ── for journeys to use ──────────────────────────────────────────────────────────────────────────────────
 
     @property
     def op(self) -> Operation:

@@ -1,0 +1,138 @@
+"""Mode run: the schedule's arrivals, each an operation in a greenlet of its own, each operation a line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import gevent
+import gevent.event
+import gevent.pool
+import msgspec
+
+from chaos.load.arrivals import Arrival, choose
+from chaos.load.contract import ARRIVALS, OPS, PATIENCE, Exit, Schedule
+from chaos.load.openloop import crowd
+from chaos.load.openloop.crowd import Kind, Stop
+from chaos.load.openloop.record import Line, Record
+from chaos.load.openloop.user import Broken, OpenUser, Operation, begin
+
+BEGIN = 60.0  # seconds to wait for the schedule: without a harness there is nothing to do
+LATE = 0.1  # seconds: an operation sent later than this is worth a word in the log
+
+
+class Visits:
+    """Operations that are on their way, each in a greenlet of its own, and their lines."""
+
+    def __init__(self, users: list[OpenUser], kinds: dict[str, Kind], record: Record, t0: float, first: int) -> None:
+        self._users, self._record, self._t0 = users, record, t0
+        self.stop = gevent.event.Event()  # no new arrivals
+        self.failed: OSError | None = None  # why a line could not be written
+        self._kinds = [kinds[type(u).__name__] for u in users]
+        self._next = [first] * len(users)
+        self._under_way = gevent.pool.Group()
+        self._puzzled: set[str] = set()  # errors of the users' file that were shown already
+        self.lateness: list[float] = []
+
+    def begin(self, arrival: Arrival) -> None:
+        """Send the arrival's user on the journey it drew. Returns at once."""
+        number = self._next[arrival.user]
+        self._next[arrival.user] += 1
+        self._under_way.spawn(self._visit, arrival, f"{self._users[arrival.user].name}-{number:07d}")
+
+    def drain(self) -> None:
+        self._under_way.join(timeout=PATIENCE + 1.0)  # every operation has its own, shorter limit
+
+    def _visit(self, arrival: Arrival, identity: str) -> None:
+        user, kind = self._users[arrival.user], self._kinds[arrival.user]
+        name, method = kind.journeys[choose(kind.weights, arrival.draw)]
+        start = time.monotonic()
+        operation = Operation(identity, start + PATIENCE)
+        begin(operation)
+        result, error = "ok", ""
+        try:
+            with gevent.Timeout(PATIENCE):
+                getattr(user, method)()
+        except Broken as e:
+            result, error = e.result, e.error
+            if result == "fail" and operation.done:  # "fail" promises that nothing at all happened
+                result, error = "info", f"{error} (after {operation.done} done)"
+        except gevent.Timeout:  # between two requests: whatever was sent before was answered
+            result, error = "info", f"gave up after {PATIENCE:g} s"
+        except Exception as e:  # an answer the users' file could not read, or a mistake in it
+            result, error = "info", f"{type(e).__name__}: {e}"
+            self._puzzle(f"{type(user).__name__}.{method}: {error}")
+        end = time.monotonic()
+        self.lateness.append(start - self._t0 - arrival.t)
+        line = Line(
+            t=arrival.t,
+            start=round(start - self._t0, 6),
+            end=round(end - self._t0, 6),
+            journey=name,
+            op=method,
+            client=user.client_type,
+            user=user.name,
+            id=identity,
+            result=result,
+            status=operation.status,
+            error="; ".join(filter(None, (operation.note, error))),
+        )
+        try:
+            self._record.write(line)
+        except OSError as e:
+            self.failed = e
+            self.stop.set()
+
+    def _puzzle(self, what: str) -> None:
+        if what not in self._puzzled and len(self._puzzled) < 20:
+            self._puzzled.add(what)
+            print(f"{what}\n{traceback.format_exc()}", file=sys.stderr)
+
+
+def walk(run: Path, kinds: dict[str, Kind], t0: float, first: int) -> None:
+    """Be ready, say so, wait for the schedule, and begin each arrival when it is due until it ends or SIGTERM."""
+    users = crowd.people(crowd.saved(run, kinds), kinds)
+    visits = Visits(users, kinds, Record(run / OPS), t0, first)
+    gevent.signal_handler(signal.SIGTERM, visits.stop.set)
+    schedule = _schedule(run, visits.stop, len(users))
+    for arrival in schedule:
+        wait = t0 + arrival.t - time.monotonic()
+        if visits.stop.wait(wait) if wait > 0 else visits.stop.is_set():
+            break
+        visits.begin(arrival)
+        if wait <= 0:
+            gevent.sleep(0)  # late: still let the others run
+    visits.drain()
+    _report(visits.lateness, len(schedule))
+    if visits.failed:
+        raise visits.failed
+
+
+def _report(lateness: list[float], arrivals: int) -> None:
+    """Whether this process kept up, for the log: a late load says so itself."""
+    late = sorted(lateness)
+    if late:
+        over = sum(x > LATE for x in late)
+        print(
+            f"{len(late):,} of {arrivals:,} arrivals; sent late by p50 {late[len(late) // 2] * 1e3:.1f} ms, "
+            f"p99 {late[len(late) * 99 // 100] * 1e3:.1f} ms, at most {late[-1] * 1e3:.1f} ms; "
+            f"{over:,} by more than {LATE * 1e3:.0f} ms",
+            file=sys.stderr,
+        )
+
+
+def _schedule(run: Path, stop: gevent.event.Event, users: int) -> list[Arrival]:
+    path = run / ARRIVALS
+    until = time.monotonic() + BEGIN
+    while not path.exists():  # written in one piece, by renaming
+        if stop.wait(0.02):
+            return []
+        if time.monotonic() > until:
+            raise Stop(Exit.NO_SCHEDULE, f"{path}: not there after {BEGIN:.0f} s; the harness writes it")
+    schedule = msgspec.json.decode(path.read_bytes(), type=Schedule)
+    if schedule.users != users:
+        raise Stop(Exit.NO_USERS, f"{path} is for {schedule.users} users, users.json has {users}")
+    return schedule.arrivals

@@ -1,0 +1,164 @@
+"""The Docker engine as we need it: blocking SDK calls in threads, a stack's containers by label, failures in words."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chaos.errors import TargetError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+T = TypeVar("T")
+
+PATIENCE = 10.0  # seconds the engine may take to answer one call
+AT_ONCE = 16  # calls side by side
+PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"  # labels that compose sets
+OURS = "chaos.project"  # label of containers that the harness starts beside the stack
+DEPLOYED = "chaos.deployed"  # label of a node that runs with an experiment's configuration: the variables as JSON
+
+
+@dataclass(frozen=True)
+class Container:
+    id: str
+    state: str  # created | running | paused | restarting | exited | dead
+    labels: Mapping[str, str]
+    service: str
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ("running", "paused", "restarting")
+
+
+class Engine:
+    """Every method raises TargetError. Nothing is asked of the engine before the first call."""
+
+    def __init__(self, project: str) -> None:
+        self.project = project
+        self._threads = ThreadPoolExecutor(AT_ONCE, "engine")
+        self._client: APIClient | None = None
+
+    async def ask(self, call: Callable[[APIClient], T]) -> T:
+        """`call` with the SDK's client, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.ask_now, call)
+
+    async def ask_all(self, calls: Iterable[Callable[[APIClient], Any]]) -> None:
+        """All of them side by side, each to its end even if another fails; then the first failure is raised."""
+        ends = await asyncio.gather(*(self.ask(call) for call in calls), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    def ask_now(self, call: Callable[[APIClient], T]) -> T:
+        with in_words():
+            if self._client is None:
+                self._client = connect()
+            return call(self._client)
+
+    async def containers(self) -> Mapping[str, Container]:
+        """The stack's containers by service name, whatever state they are in."""
+        found = await self._labelled(f"{PROJECT}={self.project}")
+        return {c.service: c for c in found if c.labels.get("com.docker.compose.oneoff") != "True"}
+
+    async def beside(self, kind: str = "") -> Sequence[Container]:
+        """What the harness started beside the stack; `kind` is helper or load."""
+        found = await self._labelled(f"{OURS}={self.project}")
+        return [c for c in found if not kind or c.labels.get("chaos.kind") == kind]
+
+    async def _labelled(self, label: str) -> Sequence[Container]:
+        rows = await self.ask(lambda api: api.containers(all=True, filters={"label": label}))
+        return [Container(r["Id"], r["State"], r["Labels"], r["Labels"].get(SERVICE, "")) for r in rows]
+
+    async def network(self) -> Mapping[str, Any]:
+        """The stack's network as the engine describes it."""
+        label = f"{PROJECT}={self.project}"
+        rows = await self.ask(lambda api: api.networks(filters={"label": label}))
+        if not rows:
+            raise TargetError("the stack has no network: it is not up; start it with `chaos up`")
+        return await self.ask(lambda api: dict(api.inspect_network(rows[0]["Id"])))
+
+    async def remove(self, containers: Iterable[Container]) -> None:
+        """Kill and remove, with their nameless volumes; what is gone meanwhile is as good."""
+        await self.ask_all(
+            lambda api, id=c.id: spared(lambda: api.remove_container(id, v=True, force=True), 404, 409)
+            for c in containers
+        )
+
+
+def connect(timeout: float = PATIENCE) -> APIClient:
+    """A client of the engine that the docker command would talk to. Raises what the SDK raises."""
+    import docker
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    where: dict[str, Any] = kwargs_from_env()
+    if "base_url" not in where and (context := ContextAPI.get_current_context()) and context.Host:
+        where["base_url"] = context.Host
+    return docker.APIClient(version="auto", timeout=int(timeout), max_pool_size=2 * AT_ONCE, **where)
+
+
+@contextlib.contextmanager
+def in_words() -> Iterator[None]:
+    """What the SDK raises, as a TargetError that says what to do."""
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except APIError as e:
+        raise TargetError(f"the Docker engine refused: {explained(str(e.explanation or e))}") from e
+    except (RequestException, TimeoutError, OSError) as e:
+        raise TargetError(
+            f"the Docker engine stopped answering ({_short(e)}); see whether `docker ps` answers, start the engine "
+            "again if it does not, then `chaos down`"
+        ) from e
+    except DockerException as e:
+        raise TargetError(f"no Docker engine answers ({_short(e)}); start it, or use --target process") from e
+
+
+def spared(call: Callable[[], Any], *statuses: int) -> None:
+    """`call`, where an answer of one of `statuses` says that there was nothing to do."""
+    from docker.errors import APIError
+
+    try:
+        call()
+    except APIError as e:
+        if e.status_code not in statuses:
+            raise
+
+
+_TAKEN = re.compile(r"(\d+\.\d+\.\d+\.\d+):(\d+)(?::|\b)[^\n]*?(?:already in use|already allocated)")
+_MISSING = re.compile(r"(?:manifest for|No such image:?|pull access denied for|repository) ([\w./:-]+)")
+
+
+def explained(text: str) -> str:
+    """What the engine or the compose command said, with what to do about it where it is a known trouble."""
+    if m := _TAKEN.search(text):
+        return (
+            f"port {m[1]}:{m[2]} is taken by another program; `ss -ltnp 'sport = :{m[2]}'` names it: end it "
+            "(another stack: `chaos down` there), or change `ports:` in the stack's description"
+        )
+    if "overlaps with other" in text or "Address already in use" in text:
+        return (
+            "the stack's addresses are taken by another network of the engine; `docker network ls` names it: end what "
+            "uses it and `docker network rm` it, or change `networks:` in the stack's description"
+        )
+    if "no space left on device" in text:
+        return f"the engine's disk is full; make room (`docker system df` says what takes it): {_last(text)}"
+    if m := _MISSING.search(text):
+        return f"image {m[1]} is not here and no registry gives it; build it, or name another: {_last(text)}"
+    return _last(text)
+
+
+def _last(text: str) -> str:
+    return " / ".join(line.strip() for line in text.strip().splitlines()[-4:])
+
+
+def _short(e: BaseException) -> str:
+    return " ".join(str(e).split())[:200] or type(e).__name__

@@ -1,0 +1,126 @@
+"""A program of ours among the users: a container of the harness's own on the stack's network, outside every zone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import chaos
+from chaos.errors import TargetError
+from chaos.protocols import Hosted
+from chaos.targets import images
+from chaos.targets.compose_engine import OURS, Container, Engine, spared
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+INTERNET = 9  # the third byte of the users' addresses, 10.77.9.0/24
+_LOOK_EVERY = 0.2  # seconds
+
+
+@final
+class Guest(Hosted):
+    def __init__(self, engine: Engine, container: Container) -> None:
+        self._engine, self._container = engine, container
+        self._code: int | None = None
+
+    async def wait(self) -> int:
+        while self._code is None:
+            state = await self._state()
+            if state is None or state["Status"] in ("exited", "dead"):
+                await self._finish(state)
+                break
+            await asyncio.sleep(_LOOK_EVERY)
+        assert self._code is not None
+        return self._code
+
+    async def stop(self, grace: float = 5.0) -> None:
+        if self._code is None:
+            id = self._container.id
+            await self._engine.ask(lambda api: spared(lambda: api.kill(id, "SIGTERM"), 404, 409))
+            try:
+                await asyncio.wait_for(self.wait(), grace)
+            except TimeoutError:
+                await self._engine.ask(lambda api: spared(lambda: api.kill(id, "SIGKILL"), 404, 409))
+                await self.wait()
+
+    async def _state(self) -> dict[str, Any] | None:
+        from docker.errors import NotFound
+
+        def look(api: APIClient) -> dict[str, Any] | None:
+            try:
+                return dict(api.inspect_container(self._container.id)["State"])
+            except NotFound:
+                return None
+
+        return await self._engine.ask(look)
+
+    async def _finish(self, state: dict[str, Any] | None) -> None:
+        """A container that somebody removed was killed."""
+        if self._code is None:
+            self._code = 137 if state is None else int(state["ExitCode"])
+            await self._engine.remove([self._container])
+
+
+async def begin(engine: Engine, root: Path, command: Sequence[str], run_dir: Path, log: str) -> Guest:
+    """Start `command` as the invoking user. It sees the project and this package read-only and may write to `run_dir`,
+    all at their own paths; its output goes to run_dir/logs/`log`. Raises TargetError."""
+    run_dir, package = run_dir.resolve(), Path(chaos.__file__).resolve().parent
+    output = run_dir / "logs" / log
+    output.parent.mkdir(parents=True, exist_ok=True)
+    network = await engine.network()
+
+    def create(api: APIClient, address: str | None) -> str:
+        binds = {str(root): {"bind": str(root), "mode": "ro"}, str(package): {"bind": str(package), "mode": "ro"}}
+        binds[str(run_dir)] = {"bind": str(run_dir), "mode": "rw"}  # a run stands inside the project: this one wins
+        endpoint = api.create_endpoint_config(ipv4_address=address)
+        made = api.create_container(
+            images.load_tag(),
+            ["sh", "-c", 'exec "$@" >>"$0" 2>&1', str(output), *command],
+            user=f"{os.getuid()}:{os.getgid()}",
+            working_dir=str(root),
+            environment={
+                "PYTHONPATH": str(package.parent),
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "HOME": "/tmp",
+            },
+            labels={OURS: engine.project, "chaos.kind": "load", "chaos.load": "true"},
+            networking_config=api.create_networking_config({network["Name"]: endpoint}),
+            host_config=api.create_host_config(
+                network_mode=network["Name"],
+                binds=binds,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                init=True,  # signals reach the program although it is not made to be a first process
+            ),
+        )
+        return str(made["Id"])
+
+    for address in _free(network, {c.id for c in await engine.beside("load")}):
+        id = await engine.ask(lambda api, address=address: create(api, address))
+        container = Container(id, "created", {}, "")
+        try:
+            await engine.ask(lambda api: api.start(id))
+        except TargetError as e:
+            await engine.remove([container])
+            if "address already in use" in str(e.__cause__).lower():
+                continue  # somebody else's load was quicker
+            raise
+        return Guest(engine, container)
+    raise TargetError("no address is left for a load on the stack's network; `chaos down` ends those that are there")
+
+
+def _free(network: dict[str, Any], taken: set[str]) -> Sequence[str | None]:
+    """Addresses to try, the first ones first; none in particular where the network has no zone for users."""
+    used = {c["IPv4Address"].partition("/")[0] for c in network["Containers"].values()}
+    for config in network["IPAM"]["Config"] or []:
+        subnet = ip_network(config["Subnet"])
+        if subnet.version == 4 and subnet.prefixlen <= 16:
+            zone = [str(subnet[INTERNET * 256 + n]) for n in range(1, 255)]
+            return [address for address in zone if address not in used]
+    return [None]

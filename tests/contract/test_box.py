@@ -1,0 +1,343 @@
+"""The box on the real kernel: what is in it stays in it, and nothing is left of it whoever is killed.
+
+Scenarios run inside a box: this file is started again there, with the scenario's name and the folder of a small stack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos import stackfile
+from chaos.errors import TargetError
+from chaos.model import Node
+from chaos.protocols import CanCut, Cut
+from chaos.targets import box, census
+from chaos.targets.boxed import here
+from chaos.targets.process import Process
+
+REASON = box.available()
+PROJECT = Path(__file__).parents[2]
+KINDS = [
+    pytest.param("box", marks=[pytest.mark.box, pytest.mark.skipif(REASON is not None, reason=str(REASON))]),
+    "plain",
+]
+# Answers with its name; keeps children in sessions of their own, as PostgreSQL's pg_ctl does, that fork all the time.
+SERVER = """
+import http.server, os, subprocess
+for _ in range(int(os.environ.get("CHILDREN", "0"))):
+    subprocess.Popen(["setsid", "sh", "-c", "while :; do sleep 0.02; done"])
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = " ".join([os.environ["NODE"], os.environ.get("MODE", "-"), os.environ["DATA"]]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer((os.environ.get("BIND", "0.0.0.0"), 8000), Answer).serve_forever()
+"""
+HEALTH = """exec 5<>/dev/tcp/${BIND:-127.0.0.1}/8000 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&5 && read -r -t 1 a b c <&5
+[ "$b" = 200 ]"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A stack of three nodes in two zones."""
+    (tmp_path / "server.py").write_text(SERVER)
+    (tmp_path / "health.sh").write_text(HEALTH)
+    services = {
+        name: {
+            "command": ["python3", "-S", "server.py"],
+            "environment": {"NODE": name, "DATA": "/data", "CHILDREN": "2" if name == "one-a" else "0"},
+            "labels": {"chaos.zone": name[-1]},
+            "healthcheck": {"test": ["CMD", "bash", "health.sh"]},
+            "volumes": ["/data"],
+            "networks": {"stack": {"ipv4_address": address}},
+        }
+        for name, address in {"one-a": "10.77.1.10", "two-a": "10.77.1.11", "one-b": "10.77.2.10"}.items()
+    }
+    (tmp_path / "docker-compose.yml").write_text(json.dumps({"services": services}))
+    return tmp_path
+
+
+def inside(kind: box.Kind, scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> int:
+    argv = [__file__, scenario.__name__, str(folder)]
+    path = ":".join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    program = ("env", f"PYTHONPATH={path}", sys.executable)
+    return box.run_inside(argv, state=folder / "state", program=program, kind=kind)
+
+
+def node(target: Process, name: str) -> Node:
+    return next(n for n in target.nodes() if n.name == name)
+
+
+async def until(holds: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
+    deadline = time.monotonic() + within
+    while not await holds():
+        assert time.monotonic() < deadline, f"did not come true within {within} s"
+        await asyncio.sleep(0.02)
+
+
+async def answer(target: Process, name: str) -> str:
+    return (await target.fetch(name, 8000, "/"))[1].decode()
+
+
+async def connects(target: Process, source: str, to: str) -> int:
+    """Exit code of a connection from node to node: 0, 1 refused, 124 swallowed."""
+    command = ["timeout", "0.5", "bash", "-c", f"exec 3<>/dev/tcp/{to}/8000"]
+    return (await target.exec(node(target, source), command))[0]
+
+
+# -- scenarios
+
+
+async def lives(target: Process, folder: Path) -> None:
+    await target.up()
+    assert not await target.residue()
+    name, mode, data = (await answer(target, "one-b")).split()
+    assert (name, mode) == ("one-b", "-") and data != "/data" and Path(data).is_dir()
+    code, output = await target.exec(node(target, "one-b"), ["sh", "-c", "echo $NODE; exit 7"])
+    assert (code, output) == (7, "one-b\n")
+    with pytest.raises(TargetError, match="did not end within"):
+        await target.exec(node(target, "one-b"), ["sleep", "9"], timeout=0.1)
+    await target.down()
+    await target.down()
+    assert not any([await target.running(n) for n in target.nodes()])
+
+
+async def pauses(target: Process, folder: Path) -> None:
+    await target.up()
+    one = node(target, "one-a")
+    await target.pause([one])
+    assert await target.paused(one) and not await target.healthy(one)
+    fresh = here(stackfile.read(folder / "docker-compose.yml"))
+    assert await fresh.residue() == ["one-a is paused"]
+    await fresh.heal()
+    assert not await target.paused(one) and await target.healthy(one) and not await target.residue()
+
+
+async def dies_whole(target: Process, folder: Path) -> None:
+    await target.up()
+    one = node(target, "one-a")
+    members = target._ground.crews()["one-a"].members
+    assert len(members) >= 3
+    await target.kill([one])
+    assert not await target.running(one)
+    assert not [p for p in members if census.alive(p)]
+    fresh = here(stackfile.read(folder / "docker-compose.yml"))
+    assert await fresh.residue() == ["one-a is not running"]
+    await fresh.heal()
+    await until(lambda: target.healthy(one))
+
+
+async def deploys(target: Process, folder: Path) -> None:
+    await target.up()
+    one = node(target, "one-b")
+    await target.deploy(one, {"MODE": "new"})
+    await until(lambda: target.healthy(one))
+    assert (await answer(target, "one-b")).split()[1] == "new"
+    await target.kill([one])
+    await target.start([one])
+    await until(lambda: target.healthy(one))
+    assert (await answer(target, "one-b")).split()[1] == "new"
+    fresh = here(stackfile.read(folder / "docker-compose.yml"))
+    assert await fresh.deployed(one) == {"MODE": "new"}
+    await fresh.heal()
+    await until(lambda: target.healthy(one))
+    assert (await answer(target, "one-b")).split()[1] == "-" and not await target.residue()
+
+
+async def hosts(target: Process, folder: Path) -> None:
+    await target.up()
+    ask = "import urllib.request as u; print(u.urlopen('http://' + __import__('sys').argv[1]).read().decode())"
+    guest = await target.host(["python3", "-c", ask, "one-a:8000"], folder, "guest.log")
+    assert await guest.wait() == 0
+    assert (folder / "logs/guest.log").read_text().startswith("one-a")
+    guest = await target.host(["sh", "-c", "trap '' TERM; setsid sleep 1000 & sleep 1000"], folder, "guest.log")
+    below = census.below(guest._pid, census.everyone())  # type: ignore[attr-defined]
+    await guest.stop(grace=0.1)
+    assert await guest.wait() == 137
+    await until(lambda: asyncio.sleep(0, not [p for p in below if census.alive(p)]))
+
+
+async def cuts(target: Process, folder: Path) -> None:
+    assert isinstance(target, CanCut)
+    await target.up()
+    zone, single = Cut(frozenset({"one-a", "two-a"})), Cut(frozenset({"one-a"}))
+    assert await connects(target, "one-b", "one-a") == 0
+    await target.cut("x", [zone])
+    assert await target.is_cut(zone) and not await target.is_cut(single)
+    assert await connects(target, "one-b", "one-a") == 124
+    assert await connects(target, "two-a", "one-a") == 0
+    with pytest.raises(TargetError, match="no answer within"):
+        await target.fetch("one-a", 8000, "/", timeout=0.3)
+    await target.cut("y", [single])
+    await target.join("x", [zone])
+    assert await connects(target, "two-a", "one-a") == 124
+    assert await connects(target, "one-b", "two-a") == 0
+    fresh = here(stackfile.read(folder / "docker-compose.yml"))
+    assert await fresh.residue() == ["one-a is cut off from everybody"]
+    await fresh.heal()
+    assert await connects(target, "two-a", "one-a") == 0 and not await target.residue()
+
+
+async def keeps_nodes_small(target: Process, folder: Path) -> None:
+    await target.up()
+    look = "grep -h -E '^(Cap|NoNew)' /proc/self/status; ls -d /proc/[0-9]* | wc -l; cat /etc/hosts"
+    _, output = await target.exec(node(target, "two-a"), ["sh", "-c", look])
+    lines = output.splitlines()
+    assert {line.split()[1].strip("0") for line in lines[:5]} == {""}, "a node has capabilities"
+    assert lines[5].split() == ["NoNewPrivs:", "1"]
+    assert int(lines[6]) < 8, "a node sees the processes of others"
+    assert "10.77.2.10 one-b" in lines
+
+
+async def reports_the_dead(target: Process, folder: Path) -> None:
+    (folder / "server.py").write_text("print('no luck today'); raise SystemExit(3)")
+    with pytest.raises(TargetError, match=r"(?s)did not become healthy within.*exited 3.*no luck today.*Full log: .*\.log"):
+        await target.up()
+
+
+async def waits(target: Process, folder: Path) -> None:
+    await target.up()
+    (folder / "ready").touch()
+    told: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.append, number)
+    while signal.SIGTERM not in told:
+        await asyncio.sleep(0.02)
+    (folder / "told").write_text(json.dumps(told))
+    await target.kill(target.nodes()[:1])
+
+
+# -- tests
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scenario", [lives, pauses, dies_whole, deploys, hosts, reports_the_dead])
+def test_scenario_holds(kind: box.Kind, scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> None:
+    """What a target promises holds in the box and for plain processes."""
+    assert inside(kind, scenario, folder) == 0
+
+
+@pytest.mark.box
+@pytest.mark.skipif(REASON is not None, reason=str(REASON))
+@pytest.mark.parametrize("scenario", [cuts, keeps_nodes_small])
+def test_scenario_holds_in_the_box(scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> None:
+    """What only a network and namespaces of one's own can give."""
+    assert inside("box", scenario, folder) == 0
+
+
+@pytest.fixture
+def descriptors() -> Iterator[set[str]]:
+    before = set(os.listdir("/proc/self/fd"))
+    yield before
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exit_code_and_descriptors_pass_through(kind: box.Kind, tmp_path: Path, descriptors: set[str]) -> None:
+    """A listening socket opened before is still of the host's network, and the program's exit code is ours."""
+    serve = (
+        "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])).accept()[0]; c.send(b'from inside'); sys.exit(42)"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as asking:
+        number = listener.fileno()
+        program = (sys.executable, "-c", serve)
+        assert box.run_inside([str(number)], [number], tmp_path, program, kind) == 42
+        assert asking.recv(100) == b"from inside"
+
+
+def outside(kind: str, folder: Path) -> subprocess.Popen[bytes]:
+    """A process that owns a box, or enters the one that stands, with `waits` inside."""
+    script = f"import sys; sys.path[:0] = [{str(PROJECT)!r}]\nfrom tests.contract.test_box import *\n" + (
+        f"sys.exit(inside({kind!r}, waits, Path({str(folder)!r})))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not (folder / "ready").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+def wait_for_end(procs: list[census.Proc], within: float = 10.0) -> None:
+    deadline = time.monotonic() + within
+    while left := [p for p in procs if census.alive(p)]:
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.01)
+
+
+VICTIMS = {"box": ["outer", "unshare", "init", "harness"], "plain": ["outer", "init", "harness"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "victim"),
+    [pytest.param(k.values[0] if not isinstance(k, str) else k, v, marks=() if isinstance(k, str) else k.marks)
+     for k in KINDS for v in VICTIMS[k if isinstance(k, str) else str(k.values[0])]],
+)  # fmt: skip
+def test_killing_any_of_ours_leaves_nothing(kind: str, victim: str, folder: Path) -> None:
+    """SIGKILL of each of our processes in turn ends all of them and all nodes."""
+    process = outside(kind, folder)
+    ours = census.below(process.pid, census.everyone())
+    chain = [process.pid, *(p.pid for p in ours[:3])]  # each is the only child of the one before, until the harness
+    order = ["outer", "unshare", "init", "harness"] if kind == "box" else ["outer", "init", "harness"]
+    os.kill(chain[order.index(victim)], signal.SIGKILL)
+    wait_for_end(ours)
+    process.wait(10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_signal_arrives_once(kind: box.Kind, folder: Path) -> None:
+    """A signal to the process outside reaches the harness inside exactly once."""
+    process = outside(kind, folder)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+        time.sleep(0.2)
+    assert process.wait(10) == 0
+    assert json.loads((folder / "told").read_text()) == [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_standing_box_outlives_who_used_it(kind: box.Kind, folder: Path) -> None:
+    """Nodes go on after the harness inside was told to end by its outer process's death, until the box is stopped."""
+    state = folder / "state"
+    stands = box.start(state, kind)
+    try:
+        assert box.standing(state) == stands
+        with pytest.raises(TargetError, match="stands already"):
+            box.start(state, kind)
+        process = outside(kind, folder)
+        process.kill()
+        process.wait(10)
+        deadline = time.monotonic() + 10
+        while not (folder / "told").exists():
+            assert time.monotonic() < deadline, "the harness inside was not told"
+            time.sleep(0.02)
+        assert inside(kind, finds_what_was_left, folder) == 0
+        left = census.below(stands.pid, census.everyone())
+        assert len(left) >= 3
+    finally:
+        assert box.stop(state)
+    wait_for_end(left)
+    assert box.standing(state) is None and not box.stop(state)
+
+
+async def finds_what_was_left(target: Process, folder: Path) -> None:
+    await until(lambda: asyncio.sleep(0, len(target._ground.crews()) == 2))
+    assert await target.residue() == ["one-a is not running"]
+
+
+if __name__ == "__main__":
+    stack = stackfile.read(Path(sys.argv[2]) / "docker-compose.yml")
+    asyncio.run(globals()[sys.argv[1]](here(stack, Path(sys.argv[2]) / "logs"), Path(sys.argv[2])))
