@@ -71,7 +71,7 @@ class Ballot:
         holders: list[str] = []
 
         def count(voter: str, answer: Answer) -> None:
-            if answer.granted or answer.why == "held":
+            if answer.granted or answer.why in ("held", "too early"):
                 free_at.append(self._clock() + (0.0 if answer.granted else answer.remaining_s))
             if answer.why == "held":
                 holders.append(answer.record.holder)

@@ -41,7 +41,7 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A voter's answer. `why` is empty when granted; `remaining_s` is how long its present record still counts."""
+    """A voter's answer. `why` is empty when granted, "held" only when the holder is known to be there; `remaining_s` is how long its present record still counts."""
 
     why: str
     record: Record
@@ -59,6 +59,7 @@ class Seat:
         self.record = record
         # Having just started, a voter cannot know what it granted a moment ago: it assumes the worst.
         self.expires = now + TTL_S
+        self._heard = False  # the holder, since this voter started
 
     def weigh(self, claim: Claim, now: float) -> Answer:
         """What `claim` would be answered, without a change."""
@@ -100,7 +101,7 @@ class Seat:
         if asked.holder == mine.holder:
             return ""  # one node runs one server: it need not wait for itself
         if now < self.expires:
-            return "held"
+            return "held" if self._heard else "too early"
         if mine.in_sync is not None and asked.holder not in mine.in_sync and not claim.forced:
             return "not in sync"
         return ""
@@ -108,6 +109,7 @@ class Seat:
     def _grant(self, record: Record, now: float) -> None:
         self.record = record
         self.expires = now + TTL_S
+        self._heard = True
 
     def _answer(self, why: str, now: float) -> Answer:
         return Answer(why, self.record, max(0.0, self.expires - now))

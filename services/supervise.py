@@ -16,6 +16,8 @@ from services.ballot import NEVER, Ballot
 from services.common.log import log
 from services.lease import RENEW_S, TTL_S, Pledge
 
+HEARD_S = 0.5  # so long after the peer said that it is primary, it is taken for alive
+LOOK_S = 0.3  # how often a standby looks whether the lease is free
 HUNG_S = 0.6  # a server that answers nothing for so long is ended
 GONE_S = 0.5  # a standby that acknowledges nothing for so long is taken out of the synchronous set
 STEADY_S = 1.0  # and one that keeps up for so long is taken in again
@@ -123,6 +125,7 @@ class Supervisor:
         self._lost = asyncio.Event()  # the lease is gone and the server has been ended
         self._order = asyncio.Event()  # an operator wants this node to be primary
         self._keeper: asyncio.Task[None] | None = None
+        self._peer_seen = NEVER  # when the peer last said that it is primary
         self._alarm: asyncio.TimerHandle | None = None
         self._flowed = self._dried = clock()  # when the stream last was seen up, and last was seen down
         self._enforced = False  # writes wait for the standby
@@ -140,9 +143,7 @@ class Supervisor:
             except ServerFailed as error:
                 log("server failed", level="error", role=self.role, error=str(error))
                 await self._step_down(sick=True)
-            self.role = "starting"
-            self.survey = None
-            self._changed(self.role)
+            self._show("starting")
 
     async def stop(self) -> None:
         """End the server in good order, then let the peer in at once. `run` has been cancelled before."""
@@ -241,11 +242,16 @@ class Supervisor:
             self._memory.write(past)
         self._flowed = self._dried = self._clock()
         self._enforced = False
-        self.role = role
         if role == "primary":
             self._order.clear()
-        self._changed(role)
+        self._show(role)
         log("role", role=role, epoch=self.epoch)
+
+    def _show(self, role: str) -> None:
+        if role == "starting":
+            self.survey = None
+        self.role = role
+        self._changed(role)
 
     # serve ------------------------------------------------------------------------------------------------------
 
@@ -257,6 +263,8 @@ class Supervisor:
                 answered = self._clock()
                 await self._tend_standby(self.survey)
             elif self._clock() > answered + HUNG_S and not self._lost.is_set():
+                if self._enforced:
+                    raise ServerFailed("the primary's server does not answer; its standby has every write")
                 await self._revive()
                 answered = self._clock()
             if self.forced and await self._legalise():
@@ -266,18 +274,18 @@ class Supervisor:
         await self._step_down()
 
     async def _revive(self) -> None:
-        """End a dead or hung server and start it again under the same lease."""
+        """End a dead or hung server and start it again under the same lease: no standby is sure to have every write."""
         log("server does not answer; ended and started again", level="warning")
+        self._show("starting")
         self._database.kill()
         if self._lost.is_set():
             return
         self._database.permit()
         try:
-            await asyncio.wait_for(
-                self._database.start_primary(self._post.peer if self._enforced else None), REVIVE_S
-            )
+            await asyncio.wait_for(self._database.start_primary(None), REVIVE_S)
         except TimeoutError:
             raise ServerFailed(f"not back within {REVIVE_S} s after it was ended") from None
+        self._show("primary")
 
     async def _tend_standby(self, survey: Survey) -> None:
         """Keep: whoever the voters list as in sync, writes wait for. So list last, and strike off first."""
@@ -289,24 +297,50 @@ class Supervisor:
         peer, ballot = self._post.peer, self._ballot
         if not (self._post.sync and peer and ballot) or self.forced or not ballot.held:
             return
-        if self._enforced and now > self._flowed + GONE_S:
+        gone = now > self._flowed + GONE_S
+        if self._enforced and gone:
             if await ballot.announce((self._post.node,)):
                 await self._database.require(None)
                 self._enforced = False
                 log("writes no longer wait for the standby", level="warning", standby=peer)
-        elif not self._enforced and survey.flowing and now > self._dried + STEADY_S:
-            try:
-                await self._database.require(peer)
-            except ServerFailed as error:
-                # The voters have not been told: nothing depends on it.
-                self._dried = now
-                await self._database.require(None)
-                log("standby did not catch up", level="warning", error=str(error))
-                return
-            self._enforced = True
-            self._flowed = self._clock()
+        elif self._enforced and survey.flowing and peer not in (ballot.record.in_sync or ()):
             await ballot.announce(tuple(sorted((self._post.node, peer))))
+        elif not self._enforced:
+            await self._take_in(peer, gone, ready=survey.flowing and now > self._dried + STEADY_S)
+
+    async def _take_in(self, peer: str, gone: bool, ready: bool) -> None:
+        """Make writes wait for the standby, beside the survey: should it go meanwhile, they must not wait for long.
+
+        The voters have not been told yet. So it can be undone without asking anybody.
+        """
+        taking = self._taking_in
+        if taking is None:
+            if ready:
+                self._taking_in = asyncio.create_task(self._database.require(peer))
+            return
+        if not taking.done() and not gone:
+            return
+        if await self._end_taking_in():
+            self._enforced = True
             log("writes wait for the standby", standby=peer)
+        else:
+            self._dried = self._clock()
+            await self._database.require(None)
+            log("standby did not catch up", level="warning", standby=peer)
+
+    async def _end_taking_in(self) -> bool:
+        """Whether it was done."""
+        taking, self._taking_in = self._taking_in, None
+        if taking is None:
+            return False
+        taking.cancel()
+        await asyncio.wait({taking})
+        if taking.cancelled():
+            return False
+        error = taking.exception()
+        if error is not None and not isinstance(error, ServerFailed):
+            raise error
+        return error is None
 
     async def _legalise(self) -> bool:
         """Get the lease for a primary that an operator made; True when another holds it and this one has ended."""
@@ -372,6 +406,7 @@ class Supervisor:
 
     async def _step_down(self, sick: bool = False) -> None:
         """End the server and the lease. A sick one keeps back for a while, so that the peer gets its turn."""
+        self._show("starting")  # a peer that hears "primary" would wait for us
         self._database.kill()
         await self._rest_keeper()
         if sick:
@@ -387,6 +422,20 @@ class Supervisor:
     async def _follow(self) -> None:
         peer = self._post.peer
         assert peer is not None
+        listening = asyncio.create_task(self._listen_to_peer())
+        try:
+            await self._follow_until_called(peer)
+        finally:
+            listening.cancel()
+
+    async def _listen_to_peer(self) -> None:
+        """Beside `_follow`, so that a dead peer, which costs a time-out, holds nothing up."""
+        while True:
+            if await self._peer.role() == "primary":
+                self._peer_seen = self._clock()
+            await asyncio.sleep(LOOK_S)
+
+    async def _follow_until_called(self, peer: str) -> None:
         wait = RENEW_S
         surveyed = answered = NEVER
         while True:
@@ -401,7 +450,9 @@ class Supervisor:
                 raise ServerFailed("the standby's server does not answer")
             if self._order.is_set():
                 return await self._become_primary_by_force(running=True)
-            if now > self._flowed + LOST_S and await self._peer.role() == "primary":
+            if now > self._peer_seen + HEARD_S:
+                self._flowed = now  # without a primary there is no stream to miss
+            if now > self._flowed + LOST_S:
                 return await self._copy_anew(peer)
             if self._ballot is not None:
                 won, wait = await self._stand(self._ballot)
@@ -415,8 +466,11 @@ class Supervisor:
         outlook = await ballot.look()
         if not outlook.granted:
             self.pledge.withheld = False
-            # The lease is renewed every 0.2 s, so this wakes up just when one that is renewed no more runs out.
-            return False, max(outlook.wait_s, 0.02)
+            # Wake up just when a lease that is renewed no more runs out, or soon, should it be given back.
+            return False, min(max(outlook.wait_s, 0.02), LOOK_S)
+        if (left := self._peer_seen + HEARD_S - self._clock()) > 0:
+            # It may be primary by an operator's order, with no lease to show for it.
+            return False, left
         self.pledge.withheld = True
         if (left := self.pledge.until - self._clock()) > 0:
             return False, left

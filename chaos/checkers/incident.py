@@ -1,7 +1,8 @@
 """What the incident's dossier says must come out of the run, beside what did.
 
-Targets the dossier was calibrated by, and those named in `reproduced` (this experiment was set by them), are shown
-and never judged. Targets that this form of the experiment cannot show are named and not judged.
+Targets the dossier was calibrated by, and those named in `reproduced` (this experiment was set by them), are no
+predictions: a run that does not even reproduce them is INCONCLUSIVE, not FAIL. Targets that this form of the
+experiment cannot show are named and not judged.
 """
 
 from __future__ import annotations
@@ -38,9 +39,12 @@ class Incident(Checker):
             return Finding("incident", Verdict.INCONCLUSIVE, words)
         hidden = [r.name for r in found if not r.shown and r.use in self.targets]
         aside = f"; not shown by this form: {', '.join(hidden)}" if hidden else ""
-        strayed = [r.name for r in found if r.use == "calibrate" and r.holds is False]
-        aside += f"; set by the facts and yet not reproduced: {', '.join(strayed)}" if strayed else ""
         names = ", ".join(r.name for r in judged)
+        strayed = [r.name for r in found if r.use == "calibrate" and r.holds is False]
+        if strayed:
+            aside += f"; set by the facts and yet not reproduced: {', '.join(strayed)}"
+            if not journal.plan.short:  # another incident than the dossier's: what it predicts says nothing
+                return Finding("incident", Verdict.INCONCLUSIVE, aside.removeprefix("; "))
         return Finding("incident", Verdict.PASS, f"{len(judged)} of {len(judged)} targets hold: {names}{aside}")
 
 

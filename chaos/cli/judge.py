@@ -18,11 +18,12 @@ def check_command(run: str, runs: Path) -> int:
     from chaos.journal import Journal
     from chaos.judge import judge
     from chaos.reports import json as findings
+    from chaos.reports import label
     from chaos.store import find, write
 
     folder = find(runs, run)
     journal = Journal.load(folder)
-    judgement = judge(journal)
+    judgement = judge(journal, label(folder))
     write(folder / "findings.json", findings.render(journal, judgement).encode())
     for finding in judgement.findings:
         gap = f" (known gap: {finding.known_gap})" if finding.known_gap else ""
@@ -47,10 +48,10 @@ def summary(folder: Path, write: bool = False) -> str:
     """What a terminal shows of a run; with `write` its reports are made again too."""
     from chaos.journal import Journal
     from chaos.judge import judge
-    from chaos.reports import terminal, write_all
+    from chaos.reports import label, terminal, write_all
 
     journal = Journal.load(folder)
-    judgement = judge(journal)
+    judgement = judge(journal, label(folder))
     if write:
         write_all(folder, journal, judgement)
     return terminal.render(journal, judgement, color=sys.stdout.isatty())

@@ -75,7 +75,7 @@ class _Session:
         from chaos import store
         from chaos.journal import Journal
         from chaos.judge import judge
-        from chaos.reports import terminal, write_all
+        from chaos.reports import label, terminal, write_all
 
         run = store.create(runs, self.plan).resolve()
         store.save(run, self.plan, store.environment(sys.argv, self.kind))
@@ -88,7 +88,7 @@ class _Session:
         except ChaosError as e:
             error = e
         journal = Journal.load(run)
-        judgement = judge(journal)
+        judgement = judge(journal, label(run))
         write_all(run, journal, judgement)
         click.echo(terminal.render(journal, judgement, color=sys.stdout.isatty()), nl=False)
         if error is not None:

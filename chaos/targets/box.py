@@ -242,7 +242,7 @@ def _folder(kind: Kind) -> Path:
     if kind == "plain":
         return Path(tempfile.mkdtemp(prefix="chaos-"))
     needed = [Path(p).resolve() for p in (os.getcwd(), sys.prefix, sys.base_prefix, __file__)]
-    for place in map(Path, ("/mnt", "/media", "/srv", "/opt", "/home")):
+    for place in map(Path, ("/mnt", "/media", "/srv")):
         if place.is_dir() and not any(n.is_relative_to(place) for n in needed):
             return place
     raise TargetError("/mnt, /media, /srv: none is a free folder to mount the box's files on; make an empty /mnt")

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 from chaos.errors import TargetError
 from chaos.helper import nft
 from chaos.protocols import CanPower, Cut
-from chaos.stackfile import Stack
+from chaos.stackfile import Service, Stack
 from chaos.targets import box
 from chaos.targets.ground import Ground, Namespaces
 from chaos.targets.process import Process
@@ -27,6 +27,9 @@ class Boxed(Process, CanPower):
         if box.inside() != "box":
             raise TargetError("this is not the inside of a box; enter one with chaos.targets.box.run_inside")
         return Namespaces()
+
+    def _unfit(self, service: Service) -> str:
+        return self._missing(service)
 
     async def cut(self, by: str, cuts: Sequence[Cut]) -> None:
         kept = self._kept()

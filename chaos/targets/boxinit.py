@@ -55,6 +55,12 @@ def furnish(folder: str) -> None:
     if os.path.exists("/etc/resolv.conf"):  # no name server: a name nobody has fails at once
         open(f"{folder}/resolv.conf", "w").close()
         mount(f"{folder}/resolv.conf", "/etc/resolv.conf", flags=MS_BIND)
+    with open("/etc/passwd") as passwd:
+        users = passwd.read()
+    if not any(line.split(":")[2:3] == [str(os.getuid())] for line in users.splitlines()):
+        with open(f"{folder}/passwd", "w") as passwd:  # PostgreSQL refuses to start as a user without a name
+            passwd.write(f"{users.rstrip()}\nbox:x:{os.getuid()}:{os.getgid()}::/:/bin/sh\n")
+        mount(f"{folder}/passwd", "/etc/passwd", flags=MS_BIND)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         up_and_running = struct.pack("16sH14x", b"lo", 0x41)
         fcntl.ioctl(s, 0x8914, up_and_running)  # SIOCSIFFLAGS

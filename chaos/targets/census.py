@@ -41,11 +41,11 @@ Crews = Mapping[str, Crew]  # by node name; who is not there is not running
 
 
 def read(pid: int) -> Proc | None:
-    """One process, or None when there is none (zombies do not count)."""
+    """One process, or None when there is none that we may see (zombies do not count)."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as f:
             fields = f.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):  # the last: somebody else's, under hidepid
         return None
     if fields[0] in b"ZX":
         return None

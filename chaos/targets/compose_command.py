@@ -100,5 +100,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         os.killpg(process.pid, 9)
         await process.wait()
-
-

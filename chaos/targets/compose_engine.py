@@ -30,6 +30,7 @@ class Container:
     state: str  # created | running | paused | restarting | exited | dead
     labels: Mapping[str, str]
     service: str
+    volumes: Sequence[str] = ()  # nameless ones
 
     @property
     def alive(self) -> bool:
@@ -48,10 +49,16 @@ class Engine:
         """`call` with the SDK's client, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.ask_now, call)
 
-    async def ask_all(self, calls: Iterable[Callable[[APIClient], Any]]) -> None:
-        """All of them side by side, each to its end even if another fails; then the first failure is raised."""
-        ends = await asyncio.gather(*(self.ask(call) for call in calls), return_exceptions=True)
-        for end in ends:
+    async def each(self, ids: Iterable[str], do: Callable[[APIClient, str], object], *spare: int) -> None:
+        """`do` to all of them side by side, each to its end even if another fails; then the first failure is raised.
+
+        An answer with a status of `spare` says that there was nothing to do.
+        """
+
+        def one(id_: str) -> Callable[[APIClient], None]:
+            return lambda api: spared(lambda: do(api, id_), *spare)
+
+        for end in await asyncio.gather(*(self.ask(one(id_)) for id_ in ids), return_exceptions=True):
             if isinstance(end, BaseException):
                 raise end
 
@@ -73,7 +80,7 @@ class Engine:
 
     async def _labelled(self, label: str) -> Sequence[Container]:
         rows = await self.ask(lambda api: api.containers(all=True, filters={"label": label}))
-        return [Container(r["Id"], r["State"], r["Labels"], r["Labels"].get(SERVICE, "")) for r in rows]
+        return [_container(row) for row in rows]
 
     async def network(self) -> Mapping[str, Any]:
         """The stack's network as the engine describes it."""
@@ -83,12 +90,31 @@ class Engine:
             raise TargetError("the stack has no network: it is not up; start it with `chaos up`")
         return await self.ask(lambda api: dict(api.inspect_network(rows[0]["Id"])))
 
+    async def remove_rest(self) -> None:
+        """Networks and volumes of the stack, once its containers are gone."""
+        mine = {"label": f"{PROJECT}={self.project}"}
+        networks = await self.ask(lambda api: [n["Id"] for n in api.networks(filters=mine)])
+        volumes = await self.ask(lambda api: [v["Name"] for v in api.volumes(filters=mine)["Volumes"] or []])
+        await self.each(networks, lambda api, name: api.remove_network(name), 404)
+        await self.each(volumes, lambda api, name: api.remove_volume(name), 404)
+
     async def remove(self, containers: Iterable[Container]) -> None:
         """Kill and remove, with their nameless volumes; what is gone meanwhile is as good."""
-        await self.ask_all(
-            lambda api, id=c.id: spared(lambda: api.remove_container(id, v=True, force=True), 404, 409)
-            for c in containers
-        )
+        doomed = list(containers)
+        ids = [c.id for c in doomed]
+        await self.each(ids, lambda api, id_: api.remove_container(id_, v=True, force=True), 404, 409)
+        # A container that compose made anew has taken over its volumes by name, and the engine leaves those.
+        names = [name for c in doomed for name in c.volumes]
+        await self.each(names, lambda api, name: api.remove_volume(name), 404, 409)
+
+
+_NAMELESS = re.compile(r"[0-9a-f]{64}")
+
+
+def _container(row: Mapping[str, Any]) -> Container:
+    names = [m.get("Name", "") for m in row.get("Mounts", ()) if m["Type"] == "volume"]
+    volumes = tuple(name for name in names if _NAMELESS.fullmatch(name))
+    return Container(row["Id"], row["State"], row["Labels"], row["Labels"].get(SERVICE, ""), volumes)
 
 
 def connect(timeout: float = PATIENCE) -> APIClient:
@@ -97,7 +123,7 @@ def connect(timeout: float = PATIENCE) -> APIClient:
     from docker.context import ContextAPI
     from docker.utils import kwargs_from_env
 
-    where: dict[str, Any] = kwargs_from_env()
+    where: dict[str, Any] = {**kwargs_from_env()}
     if "base_url" not in where and (context := ContextAPI.get_current_context()) and context.Host:
         where["base_url"] = context.Host
     return docker.APIClient(version="auto", timeout=int(timeout), max_pool_size=2 * AT_ONCE, **where)
@@ -122,7 +148,7 @@ def in_words() -> Iterator[None]:
         raise TargetError(f"no Docker engine answers ({_short(e)}); start it, or use --target process") from e
 
 
-def spared(call: Callable[[], Any], *statuses: int) -> None:
+def spared(call: Callable[[], object], *statuses: int) -> None:
     """`call`, where an answer of one of `statuses` says that there was nothing to do."""
     from docker.errors import APIError
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -13,7 +14,7 @@ import chaos
 from chaos.errors import TargetError
 from chaos.protocols import Hosted
 from chaos.targets import images
-from chaos.targets.compose_engine import OURS, Container, Engine, spared
+from chaos.targets.compose_engine import OURS, Container, Engine
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -26,6 +27,7 @@ _LOOK_EVERY = 0.2  # seconds
 class Guest(Hosted):
     def __init__(self, engine: Engine, container: Container) -> None:
         self._engine, self._container = engine, container
+        self.id = container.id
         self._code: int | None = None
 
     async def wait(self) -> int:
@@ -40,13 +42,15 @@ class Guest(Hosted):
 
     async def stop(self, grace: float = 5.0) -> None:
         if self._code is None:
-            id = self._container.id
-            await self._engine.ask(lambda api: spared(lambda: api.kill(id, "SIGTERM"), 404, 409))
+            await self._send("SIGTERM")
             try:
                 await asyncio.wait_for(self.wait(), grace)
             except TimeoutError:
-                await self._engine.ask(lambda api: spared(lambda: api.kill(id, "SIGKILL"), 404, 409))
+                await self._send("SIGKILL")
                 await self.wait()
+
+    async def _send(self, signal: str) -> None:
+        await self._engine.each([self._container.id], lambda api, id_: api.kill(id_, signal), 404, 409)
 
     async def _state(self) -> dict[str, Any] | None:
         from docker.errors import NotFound
@@ -69,53 +73,57 @@ class Guest(Hosted):
 async def begin(engine: Engine, root: Path, command: Sequence[str], run_dir: Path, log: str) -> Guest:
     """Start `command` as the invoking user. It sees the project and this package read-only and may write to `run_dir`,
     all at their own paths; its output goes to run_dir/logs/`log`. Raises TargetError."""
-    run_dir, package = run_dir.resolve(), Path(chaos.__file__).resolve().parent
+    run_dir = run_dir.resolve()
     output = run_dir / "logs" / log
     output.parent.mkdir(parents=True, exist_ok=True)
     network = await engine.network()
-
-    def create(api: APIClient, address: str | None) -> str:
-        binds = {str(root): {"bind": str(root), "mode": "ro"}, str(package): {"bind": str(package), "mode": "ro"}}
-        binds[str(run_dir)] = {"bind": str(run_dir), "mode": "rw"}  # a run stands inside the project: this one wins
-        endpoint = api.create_endpoint_config(ipv4_address=address)
-        made = api.create_container(
-            images.load_tag(),
-            ["sh", "-c", 'exec "$@" >>"$0" 2>&1', str(output), *command],
-            user=f"{os.getuid()}:{os.getgid()}",
-            working_dir=str(root),
-            environment={
-                "PYTHONPATH": str(package.parent),
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "HOME": "/tmp",
-            },
-            labels={OURS: engine.project, "chaos.kind": "load", "chaos.load": "true"},
-            networking_config=api.create_networking_config({network["Name"]: endpoint}),
-            host_config=api.create_host_config(
-                network_mode=network["Name"],
-                binds=binds,
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                init=True,  # signals reach the program although it is not made to be a first process
-            ),
-        )
-        return str(made["Id"])
-
-    for address in _free(network, {c.id for c in await engine.beside("load")}):
-        id = await engine.ask(lambda api, address=address: create(api, address))
-        container = Container(id, "created", {}, "")
+    for address in _free(network):
+        make = functools.partial(_create, engine.project, root, run_dir, network["Name"], address)
+        argv = ["sh", "-c", 'exec "$@" >>"$0" 2>&1', str(output), *command]
+        container = Container(await engine.ask(functools.partial(make, argv)), "created", {}, "")
         try:
-            await engine.ask(lambda api: api.start(id))
+            await engine.each([container.id], lambda api, id_: api.start(id_))
         except TargetError as e:
             await engine.remove([container])
-            if "address already in use" in str(e.__cause__).lower():
-                continue  # somebody else's load was quicker
-            raise
+            if "address already in use" not in str(e.__cause__).lower():
+                raise
+            continue  # somebody else's load was quicker
         return Guest(engine, container)
     raise TargetError("no address is left for a load on the stack's network; `chaos down` ends those that are there")
 
 
-def _free(network: dict[str, Any], taken: set[str]) -> Sequence[str | None]:
+def _create(
+    project: str, root: Path, run_dir: Path, network: str, address: str | None, argv: Sequence[str], api: APIClient
+) -> str:
+    package = Path(chaos.__file__).resolve().parent
+    binds = [f"{root}:{root}:ro", f"{package}:{package}:ro", f"{run_dir}:{run_dir}:rw"]  # the innermost one wins
+    made = api.create_container(
+        images.load_tag(),
+        list(argv),
+        user=f"{os.getuid()}:{os.getgid()}",
+        working_dir=str(root),
+        environment={
+            "PYTHONPATH": str(package.parent),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": "/tmp",
+        },
+        labels={OURS: project, "chaos.kind": "load", "chaos.load": "true"},
+        networking_config=api.create_networking_config(
+            {network: api.create_endpoint_config(ipv4_address=address)}  # type: ignore[arg-type]  # the stub is wrong
+        ),
+        host_config=api.create_host_config(
+            network_mode=network,
+            binds=binds,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            init=True,  # signals reach the program although it is not made to be a first process
+        ),
+    )
+    return str(made["Id"])
+
+
+def _free(network: Mapping[str, Any]) -> Sequence[str | None]:
     """Addresses to try, the first ones first; none in particular where the network has no zone for users."""
     used = {c["IPv4Address"].partition("/")[0] for c in network["Containers"].values()}
     for config in network["IPAM"]["Config"] or []:

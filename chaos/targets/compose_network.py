@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 _BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _NOT_BRIDGED = (
-    "packets between containers do not pass the packet filter (net.bridge.bridge-nf-call-iptables is not 1), so nothing "
-    "can be cut; as root: modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1"
+    "packets between containers do not pass the packet filter (net.bridge.bridge-nf-call-iptables is not 1), "
+    "so nothing can be cut; as root: modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1"
 )
+
+_UNKNOWN = ""  # who asked for a cut that another process made
 
 
 def cut_blocked() -> str | None:
@@ -50,11 +52,19 @@ class Network:
         self._one_at_a_time = threading.Lock()
 
     async def cut(self, by: str, cuts: Sequence[Cut]) -> None:
-        await self._apply([*self._kept, *((by, cut) for cut in cuts if (by, cut) not in self._kept)])
+        kept = await self._standing()
+        await self._apply([*kept, *((by, cut) for cut in cuts if (by, cut) not in kept)])
 
     async def join(self, by: str, cuts: Sequence[Cut]) -> None:
-        ended = {(by, cut) for cut in cuts}
-        await self._apply([kept for kept in self._kept if kept not in ended])
+        ended = {(who, cut) for cut in cuts for who in (by, _UNKNOWN)}
+        await self._apply([kept for kept in await self._standing() if kept not in ended])
+
+    async def _standing(self) -> list[tuple[str, Cut]]:
+        """The kernel's word counts: what another process has healed is not cut again, what it has cut stays."""
+        force = await self.in_force()
+        ours = [(by, cut) for by, cut in self._kept if cut in force]
+        known = {cut for _, cut in ours}
+        return [*ours, *((_UNKNOWN, cut) for cut in force if cut not in known)]
 
     async def in_force(self) -> Sequence[Cut]:
         """What the kernel cuts now, whoever asked for it."""

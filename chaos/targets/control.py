@@ -37,6 +37,9 @@ class Control:
     def close(self) -> None:
         self._sock.close()
 
+    def __del__(self) -> None:
+        self._sock.close()  # one that was inherited belongs to a target, and those are dropped, not closed
+
     def send(self, message: Mapping[str, object], fds: Sequence[int] = ()) -> None:
         packet = json.dumps(message).encode()
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []

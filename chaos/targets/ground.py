@@ -16,8 +16,12 @@ from chaos.targets.control import Control
 # Drop everything that could reach out of the node again.
 UNPRIVILEGED = ("setpriv", "--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all")
 # The node's first process: says that it is there, runs the command, leaves its exit code. dash and bash both reap
-# whatever is orphaned while they wait; when this one dies the kernel ends the node.
-INIT = 'cd "$1" || exit 126; kept=$2; shift 2; echo >&3; exec 3>&-; "$@"; code=$?; echo $code >"$kept"; exit $code'
+# whatever is orphaned while they wait; when this one dies the kernel ends the node. Its stderr is the node's only
+# from here on: unshare has things to say about its child's death that the node did not say.
+INIT = (
+    'exec 2>&1; cd "$1" || exit 126; kept=$2; shift 2; echo >&3; exec 3>&-; '
+    '"$@"; code=$?; echo $code >"$kept"; exit $code'
+)
 ENTRY = 'cd "$1" || exit 126; shift; exec "$@"'
 
 
@@ -28,7 +32,10 @@ class Ground(Protocol):
 
     def prepare(self, addresses: Mapping[str, str]) -> None: ...  # idempotent; blocks; addresses by node name
     def address(self, address: str) -> str: ...  # where a node of this address listens
-    def root_argv(self, name: str, cwd: Path, argv: Sequence[str]) -> list[str]: ...  # starts a node's root
+    def give(self, place: Path) -> None: ...  # make a folder one that nodes may write to
+    def root_argv(self, name: str, cwd: Path, argv: Sequence[str], ours: bool = False) -> list[str]:
+        """What starts a node's root. A program of `ours` may write where we may."""
+
     def exec_argv(self, root: Proc, cwd: Path, argv: Sequence[str]) -> list[str]: ...  # joins a node
     def crews(self) -> Crews: ...  # asked of the kernel
     def end(self, crew: Crew) -> None: ...  # at once, all of it
@@ -47,13 +54,18 @@ class Namespaces:
         self._own_pids = os.stat("/proc/self/ns/pid").st_ino
 
     def prepare(self, addresses: Mapping[str, str]) -> None:
-        Path("/etc/hosts").write_text(surroundings.hosts(addresses))
+        names, place = surroundings.hosts(addresses), Path("/etc/hosts")
+        if place.read_text() != names:  # nodes that run must never find it empty
+            place.write_text(names)
         boxnet.build(self._networks, addresses)
 
     def address(self, address: str) -> str:
         return address
 
-    def root_argv(self, name: str, cwd: Path, argv: Sequence[str]) -> list[str]:
+    def give(self, place: Path) -> None:
+        pass  # in the box everybody is the same user
+
+    def root_argv(self, name: str, cwd: Path, argv: Sequence[str], ours: bool = False) -> list[str]:
         return [
             "nsenter", f"--net={self._networks / name}",
             "unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc",

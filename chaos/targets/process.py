@@ -57,11 +57,15 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         """The services that run here, and in words those that do not."""
         services, left_out = {}, []
         for name, service in sorted(stack.services.items()):
-            if reason := service.optional and self._missing(service):
+            if reason := service.optional and self._unfit(service):
                 left_out.append(f"{name} is left out: {reason}")
             else:
                 services[name] = service
         return services, left_out
+
+    def _unfit(self, service: Service) -> str:
+        """Why an optional service is not worth starting here, empty where it is."""
+        return "without a network of its own it would listen to everybody and find nobody by name"
 
     def _missing(self, service: Service) -> str:
         found = shutil.which(service.command[0], path=self._path)
@@ -227,23 +231,29 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
     async def start(self, nodes: Sequence[Node]) -> None:
         await self._prepare()
         crews = self._ground.crews()
-        await programs.together(self._launch(node.name) for node in nodes if node.name not in crews)
+        await programs.together(self._begin(node.name) for node in nodes if node.name not in crews)
+
+    async def _begin(self, name: str) -> None:
+        try:
+            await self._launch(name)
+        except TargetError as e:
+            raise TargetError(f"{name} could not be started: {e}") from e
+        except OSError as e:  # no room, or a folder of somebody else, over whose files the box has no power
+            raise TargetError(f"{name} could not be started: {e.filename or 'its files'}: {e.strerror}") from e
 
     async def _launch(self, name: str) -> None:
         service, ground = self._services[name], self._ground
         folder = node_folder(ground.folder, name)
-        for place in (folder / "tmp", *(Path(f"{folder}{v}") for v in service.volumes)):
+        for place in (folder, folder / "tmp", *(Path(f"{folder}{v}") for v in service.volumes)):
             place.mkdir(parents=True, exist_ok=True)
+            ground.give(place)
         exit_file(ground.folder, name).unlink(missing_ok=True)
         log = self._new_log(name)
         (folder / "log").write_text(str(log))
         program = self._program(name, service.command)
         argv = ground.root_argv(name, self._stack.root, program.argv)
-        try:
-            await programs.launch(ground.control, argv, program.env, str(self._stack.root), log)
-        except TargetError as e:
-            last = "\n  ".join(programs.tail(log, 5))
-            raise TargetError(f"{name} could not be started: {e}. Last lines:\n  {last}\nFull log: {log}") from e
+        start = programs.Start(argv, program.env, str(self._stack.root), log, folder / "complaints")
+        await programs.launch(ground.control, start)
 
     def _program(self, name: str, command: Sequence[str]) -> surroundings.Program:
         service, ground = self._services[name], self._ground
@@ -252,7 +262,7 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         names: Mapping[str, str] = {}
         if not ground.names_resolve:
             names = self._listening()
-            extra = {**extra, "BIND": names[name]}
+            extra = {"BIND": names[name], **extra}
         return surroundings.program(service, command, extra, self._common(), folder, names)
 
     def _listening(self) -> Mapping[str, str]:
@@ -337,10 +347,11 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         if not ground.names_resolve:
             names = self._listening()
             command = [surroundings.own_names(word, names) for word in command]
-        node_folder(ground.folder, INTERNET).mkdir(parents=True, exist_ok=True)
-        argv = ground.root_argv(INTERNET, cwd, command)
-        output = run_dir.resolve() / "logs" / log
-        return await programs.Guest.begin(ground.control.branch(), argv, env, str(cwd), output)
+        folder = node_folder(ground.folder, INTERNET)
+        folder.mkdir(parents=True, exist_ok=True)
+        argv = ground.root_argv(INTERNET, cwd, command, ours=True)
+        start = programs.Start(argv, env, str(cwd), run_dir.resolve() / "logs" / log, folder / "complaints")
+        return await programs.Guest.begin(ground.control.branch(), start)
 
     async def fetch(self, node: str, port: int, path: str, timeout: float = 2.0) -> tuple[int, bytes]:
         return await httpget.get(self._listening()[node], port, path, timeout, node)

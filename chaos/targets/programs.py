@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -20,19 +21,31 @@ READY = 3  # the descriptor on which a node's first process says that it is ther
 _FIRST_WORD = 10.0  # seconds it may take to say so
 
 
-async def launch(control: Control, argv: Sequence[str], env: Mapping[str, str], cwd: str, log: Path) -> int:
-    """Start a node's root, output appended to `log`; returns once it is there. Raises TargetError."""
-    return await _begin(log, lambda fds: control.launch(argv, env, cwd, fds))
+@dataclass(frozen=True)
+class Start:
+    """A node's root and what it starts with. `log` is appended to; `complaints` gets what keeps it from starting."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+    log: Path
+    complaints: Path
 
 
-async def _begin(log: Path, spawn: Callable[[Mapping[int, int]], int]) -> int:
+async def launch(control: Control, start: Start) -> int:
+    """Start a root that outlives us; returns its pid once it is there. Raises TargetError."""
+    return await _begin(start, lambda fds: control.launch(start.argv, start.env, start.cwd, fds))
+
+
+async def _begin(start: Start, spawn: Callable[[Mapping[int, int]], int]) -> int:
     with ExitStack() as left:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        null, out = left.enter_context(open(os.devnull)), left.enter_context(open(log, "ab"))
+        start.log.parent.mkdir(parents=True, exist_ok=True)
+        null, out = left.enter_context(open(os.devnull)), left.enter_context(open(start.log, "ab"))
+        complaints = left.enter_context(start.complaints.open("wb"))
         reading, writing = os.pipe()
         left.callback(os.close, reading)
         try:
-            pid = spawn({0: null.fileno(), 1: out.fileno(), 2: out.fileno(), READY: writing})
+            pid = spawn({0: null.fileno(), 1: out.fileno(), 2: complaints.fileno(), READY: writing})
         finally:
             os.close(writing)
         try:
@@ -41,7 +54,7 @@ async def _begin(log: Path, spawn: Callable[[Mapping[int, int]], int]) -> int:
         except TimeoutError:
             raise TargetError(f"its first process said nothing for {_FIRST_WORD:g} s") from None
         if not os.read(reading, 1):
-            raise TargetError("its first process ended at once")
+            raise TargetError("; ".join(tail(start.complaints, 3)) or "its first process ended at once")
         return pid
 
 
@@ -64,10 +77,10 @@ class Guest(Hosted):
         asyncio.get_running_loop().add_reader(control.fileno(), self._hear)
 
     @classmethod
-    async def begin(cls, control: Control, argv: Sequence[str], env: Mapping[str, str], cwd: str, log: Path) -> Guest:
+    async def begin(cls, control: Control, start: Start) -> Guest:
         """Takes over `control`, a connection for this program alone. Raises TargetError."""
         try:
-            pid = await _begin(log, lambda fds: control.run(argv, env, cwd, fds))
+            pid = await _begin(start, lambda fds: control.run(start.argv, start.env, start.cwd, fds))
         except BaseException:
             control.close()
             raise

@@ -60,6 +60,7 @@ def reap(command: int) -> int | None:
 
 
 def main(keeper: str, root_file: str, exit_file: str, cwd: str, *command: str) -> int:
+    os.dup2(1, 2)  # what is said from here on is the node's
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD, signal.SIGTERM])
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -104,12 +104,13 @@ class Peer:
 
     def watch(self) -> None:
         """Find out in the background whether it is there, and keep asking while it is not."""
-        self._behind(self._probe_until_up())
+        if not self._probing:
+            self._probing = True
+            self._behind(self._probe_until_up())
 
     def _doubt(self) -> None:
         self.doubtful = True
-        if not self._probing:
-            self.watch()
+        self.watch()
 
     def _fall(self, why: str) -> None:
         """Avoid it from now on, and break off what waits for it: nobody should sit out the whole time-out."""
@@ -122,7 +123,6 @@ class Peer:
         self._doubt()
 
     async def _probe_until_up(self) -> None:
-        self._probing = True
         try:
             failed = 0
             while not await self._probe():
@@ -167,7 +167,7 @@ class Peer:
 
 
 def _session(force_close: bool = False) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         # Peers keep idle connections for 75 s; letting go first means never to send on one that they just closed.
         connector=aiohttp.TCPConnector(
             resolver=Names(), use_dns_cache=False, limit=0, force_close=force_close,
@@ -177,3 +177,7 @@ def _session(force_close: bool = False) -> aiohttp.ClientSession:
         auto_decompress=False,
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )  # fmt: skip
+    # As shipped, a GET or PUT is sent again when a pooled connection breaks: not a word to us, and if that second
+    # connect fails it looks as if nothing had been sent at all. Whether to try again is decided in calls.py.
+    session._retry_connection = False
+    return session

@@ -46,7 +46,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 http.server.ThreadingHTTPServer((os.environ.get("BIND", "0.0.0.0"), 8000), Answer).serve_forever()
 """
-HEALTH = """exec 5<>/dev/tcp/${BIND:-127.0.0.1}/8000 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&5 && read -r -t 1 a b c <&5
+HEALTH = """exec 5<>/dev/tcp/${BIND:-127.0.0.1}/8000 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&5
+read -r -t 1 a b c <&5
 [ "$b" = 200 ]"""
 
 
@@ -163,7 +164,9 @@ async def hosts(target: Process, folder: Path) -> None:
     guest = await target.host(["python3", "-c", ask, "one-a:8000"], folder, "guest.log")
     assert await guest.wait() == 0
     assert (folder / "logs/guest.log").read_text().startswith("one-a")
-    guest = await target.host(["sh", "-c", "trap '' TERM; setsid sleep 1000 & sleep 1000"], folder, "guest.log")
+    deaf = "trap '' TERM; setsid sleep 1000 & echo deaf; sleep 1000"
+    guest = await target.host(["sh", "-c", deaf], folder, "guest.log")
+    await until(lambda: asyncio.sleep(0, "deaf" in (folder / "logs/guest.log").read_text()))
     below = census.below(guest._pid, census.everyone())  # type: ignore[attr-defined]
     await guest.stop(grace=0.1)
     assert await guest.wait() == 137
@@ -204,7 +207,8 @@ async def keeps_nodes_small(target: Process, folder: Path) -> None:
 
 async def reports_the_dead(target: Process, folder: Path) -> None:
     (folder / "server.py").write_text("print('no luck today'); raise SystemExit(3)")
-    with pytest.raises(TargetError, match=r"(?s)did not become healthy within.*exited 3.*no luck today.*Full log: .*\.log"):
+    expected = r"(?s)did not become healthy within.*exited 3.*no luck today.*Full log: .*\.log"
+    with pytest.raises(TargetError, match=expected):
         await target.up()
 
 
@@ -248,9 +252,10 @@ def descriptors() -> Iterator[set[str]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_exit_code_and_descriptors_pass_through(kind: box.Kind, tmp_path: Path, descriptors: set[str]) -> None:
     """A listening socket opened before is still of the host's network, and the program's exit code is ours."""
-    serve = (
-        "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])).accept()[0]; c.send(b'from inside'); sys.exit(42)"
-    )
+    serve = """if True:
+        import socket, sys
+        socket.socket(fileno=int(sys.argv[1])).accept()[0].send(b"from inside")
+        sys.exit(42)"""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as asking:
         number = listener.fileno()
         program = (sys.executable, "-c", serve)
@@ -260,9 +265,11 @@ def test_exit_code_and_descriptors_pass_through(kind: box.Kind, tmp_path: Path, 
 
 def outside(kind: str, folder: Path) -> subprocess.Popen[bytes]:
     """A process that owns a box, or enters the one that stands, with `waits` inside."""
-    script = f"import sys; sys.path[:0] = [{str(PROJECT)!r}]\nfrom tests.contract.test_box import *\n" + (
-        f"sys.exit(inside({kind!r}, waits, Path({str(folder)!r})))"
-    )
+    script = f"""if True:
+        import sys
+        sys.path[:0] = [{str(PROJECT)!r}]
+        from tests.contract.test_box import *
+        sys.exit(inside({kind!r}, waits, Path({str(folder)!r})))"""
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while not (folder / "ready").exists():

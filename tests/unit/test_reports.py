@@ -49,7 +49,7 @@ def test_nothing_a_system_answers_becomes_markup() -> None:
     j, found = bad()
     assert "<script>" not in html.render(j, found)
     assert "<script>" not in re.sub(r"`[^`]*`", "", markdown.render(j, found))
-    assert "&lt;script>alert(\"1\")&lt;/script>\\|\\*x\\*" in markdown.render(j, found)
+    assert '&lt;script>alert("1")&lt;/script>\\|\\*x\\*' in markdown.render(j, found)
     ET.fromstring(junit.render(j, found))
 
 

@@ -76,9 +76,8 @@ def test_the_standby_takes_over_when_zone_a_dies_in_two_steps() -> None:
         await asyncio.sleep(0.9)
         world.crash("a")
         begun = asyncio.get_running_loop().time()
-        while not world.books["b"].writable:
+        while not world.books["b"].writable and (took := asyncio.get_running_loop().time() - begun) < 5:
             await asyncio.sleep(0.01)
-        took = asyncio.get_running_loop().time() - begun
         await world.end()
         assert took < 1.4, took
 
@@ -117,6 +116,7 @@ def test_without_its_voter_nobody_is_promoted_until_an_operator_says_so() -> Non
         world.start("a")
         await asyncio.sleep(5)
         world.start("v1")
+        await asyncio.sleep(3)
         primary = await world.settled(20)
         await world.end()
         assert primary.name == "b"

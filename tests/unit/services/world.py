@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 from services.ballot import Ballot
 from services.lease import ASK_S, Answer, Claim, Record, Seat
 from services.supervise import Post, ServerFailed, Supervisor, Survey
+
+_LIFE: contextvars.ContextVar[str] = contextvars.ContextVar("life", default="")
 
 
 @dataclass
@@ -177,7 +181,7 @@ class World:
         self.acknowledged: list[int] = []
         self.bugs: list[BaseException] = []
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._lives: dict[str, asyncio.Task[None]] = {}
+        self._lives: defaultdict[str, set[asyncio.Task[Any]]] = defaultdict(set)
         self._speed = {name: 1 + self.random.uniform(-0.009, 0.009) for name in (*self.books, *self.voters)}
         self._numbers = iter(range(1_000_000_000))
 
@@ -213,7 +217,13 @@ class World:
         return (sender, receiver) not in self.blocked and self.random.random() >= self.loss
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
+        return self._live(work, "")
+
+    def _live(self, work: Coroutine[Any, Any, Any], life: str) -> asyncio.Task[Any]:
+        """A task of the world, or one that dies with the node `life` like all that come of it."""
+        context = contextvars.Context()
+        context.run(_LIFE.set, life)
+        task = asyncio.get_running_loop().create_task(work, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
@@ -237,13 +247,14 @@ class World:
             post = Post(name, peer, name == "a", self.sync)
             supervisor = Supervisor(post, self.books[name], self.papers[name], wire, ballot, clock)
             self.supervisors[name] = supervisor
-            self._lives[name] = self.spawn(supervisor.run())
+            self._live(supervisor.run(), name)
 
     def crash(self, name: str) -> None:
         """Power off, in the middle of whatever it does."""
         self.seats.pop(name, None)
         if self.supervisors.pop(name, None):
-            self._lives[name].cancel()
+            for task in self._lives.pop(name, ()):
+                task.cancel()
             self.books[name].kill()
             self.books[name].permit()
 
@@ -272,10 +283,20 @@ class World:
 
     def begin(self) -> None:
         """Everything on, and users at each node who write all the time."""
+        asyncio.get_running_loop().set_task_factory(self._task)
         self.heal()
         self.spawn(self._replicate())
         for book in self.books.values():
             self.spawn(self._use(book))
+
+    def _task(self, loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(work, loop=loop, **more)
+        context = more.get("context")
+        life = context[_LIFE] if context is not None else _LIFE.get()
+        if life:
+            self._lives[life].add(task)
+            task.add_done_callback(lambda done: self._lives[life].discard(done))
+        return task
 
     async def end(self) -> None:
         tasks = list(self._tasks)
