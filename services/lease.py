@@ -41,7 +41,10 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A voter's answer. `why` is empty when granted, "held" only when the holder is known to be there; `remaining_s` is how long its present record still counts."""
+    """A voter's answer; `remaining_s` is how long its present record still counts.
+
+    `why` is empty when granted; "held" is said only of a holder that was heard of since the voter started.
+    """
 
     why: str
     record: Record

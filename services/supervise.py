@@ -129,6 +129,7 @@ class Supervisor:
         self._alarm: asyncio.TimerHandle | None = None
         self._flowed = self._dried = clock()  # when the stream last was seen up, and last was seen down
         self._enforced = False  # writes wait for the standby
+        self._taking_in: asyncio.Task[None] | None = None
         self._humble_until = NEVER  # having failed as primary, let the peer try first
 
     async def run(self) -> None:
@@ -147,6 +148,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End the server in good order, then let the peer in at once. `run` has been cancelled before."""
+        await self._end_taking_in()
         await self._database.stop()
         await self._rest_keeper()
         self._database.kill()
@@ -278,6 +280,7 @@ class Supervisor:
         log("server does not answer; ended and started again", level="warning")
         self._show("starting")
         self._database.kill()
+        await self._end_taking_in()
         if self._lost.is_set():
             return
         self._database.permit()
@@ -408,6 +411,7 @@ class Supervisor:
         """End the server and the lease. A sick one keeps back for a while, so that the peer gets its turn."""
         self._show("starting")  # a peer that hears "primary" would wait for us
         self._database.kill()
+        await self._end_taking_in()
         await self._rest_keeper()
         if sick:
             self._humble_until = self._clock() + 2 * TTL_S

@@ -57,9 +57,35 @@ def _process(stack_file: Path) -> Iterator[Answer]:
 
 
 def _compose(stack_file: Path) -> Iterator[Answer]:
-    from chaos.cli import targets
+    from chaos.targets import compose
 
-    yield from (Answer(*row) for row in targets.compose_doctor(stack_file))
+    reason = compose.unavailable()
+    yield Answer("a Docker engine and a compose command", reason is None, reason or "both answer")
+    if reason is None:
+        blocked = compose.cut_blocked()
+        yield Answer("cuts reach bridged packets", blocked is None, blocked or "br_netfilter is on")
+        yield from _images(stack_file)
+
+
+def _images(stack_file: Path) -> Iterator[Answer]:
+    from docker import APIClient
+
+    from chaos import stackfile
+    from chaos.errors import ChaosError
+
+    try:
+        stack = stackfile.read(stack_file, strict=False)
+    except ChaosError:  # said under "the stack's description"
+        return
+    api = APIClient(timeout=10)
+    try:
+        here = {tag for image in api.images() for tag in image.get("RepoTags") or ()}
+    finally:
+        api.close()
+    wanted = sorted({str(s.image) for s in stack.services.values() if s.build})
+    missing = [image for image in wanted if f"{image}:latest" not in here and image not in here]
+    found = f"missing: {', '.join(missing)}" if missing else ", ".join(wanted) or "none to build"
+    yield Answer("(the first run is quicker) the stack's images", not missing, found, "make images, or `chaos up`")
 
 
 def _both(stack_file: Path) -> Iterator[Answer]:

@@ -10,7 +10,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-import chaos
 from chaos.errors import TargetError
 from chaos.protocols import Hosted
 from chaos.targets import images
@@ -95,7 +94,7 @@ async def begin(engine: Engine, root: Path, command: Sequence[str], run_dir: Pat
 def _create(
     project: str, root: Path, run_dir: Path, network: str, address: str | None, argv: Sequence[str], api: APIClient
 ) -> str:
-    package = Path(chaos.__file__).resolve().parent
+    package = images.PACKAGE
     binds = [f"{root}:{root}:ro", f"{package}:{package}:ro", f"{run_dir}:{run_dir}:rw"]  # the innermost one wins
     made = api.create_container(
         images.load_tag(),

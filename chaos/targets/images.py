@@ -20,7 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import chaos
 from chaos import stackfile
 from chaos.errors import ChaosError, TargetError
 from chaos.stackfile import Stack
@@ -34,7 +33,7 @@ Progress = Callable[[str], None]
 
 BASE = "debian:bookworm-slim"
 BUILD_SECONDS = 900.0  # a step of a build may take this long without a word
-_PACKAGE = Path(chaos.__file__).parent
+PACKAGE = Path(__file__).resolve().parents[1]  # chaos itself
 _STEP = re.compile(r"^(?:Step (\d+/\d+)|#\d+ \[.*?(\d+/\d+)\])")
 
 
@@ -134,7 +133,7 @@ def _steps(image: str, progress: Progress) -> Progress:
 
 
 def _helper_files() -> Mapping[str, bytes]:
-    folder = _PACKAGE / "helper"
+    folder = PACKAGE / "helper"
     return {
         "Dockerfile": (folder / "Dockerfile").read_bytes(),
         **{f"helper/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.py"))},
@@ -142,7 +141,7 @@ def _helper_files() -> Mapping[str, bytes]:
 
 
 def _load_files() -> Mapping[str, bytes]:
-    return {"Dockerfile": (_PACKAGE / "load" / "Dockerfile").read_bytes()}
+    return {"Dockerfile": (PACKAGE / "load" / "Dockerfile").read_bytes()}
 
 
 def _packages() -> str:

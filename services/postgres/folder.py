@@ -15,6 +15,8 @@ from services.supervise import ServerFailed
 
 TOOL_S = 60.0  # what initdb, a base backup or a rewind may take
 
+_LOCALE = ("--encoding=UTF8", "--locale=C")
+
 
 class Folder:
     """`root`/pg holds the data. It counts only while `root`/incomplete does not exist."""
@@ -37,9 +39,9 @@ class Folder:
         self._drop(self._new)
         self._secret.write_text(self._wiring.password)
         # Until this node has acknowledged a write, its data can be made again: no need to wait for the disk.
-        options = ["--no-sync", "--auth=scram-sha-256", f"--username={ADMIN}", f"--pwfile={self._secret}", "--encoding=UTF8"]
+        options = ["--no-sync", "--auth=scram-sha-256", f"--username={ADMIN}", f"--pwfile={self._secret}"]
         try:
-            await self._run("initdb", "-D", str(self._new), *options, "--locale=C", "--wal-segsize=4")
+            await self._run("initdb", "-D", str(self._new), *options, *_LOCALE, "--wal-segsize=4")
         finally:
             self._secret.unlink()
         founding = configuration.founding(self._wiring.password)

@@ -18,7 +18,7 @@ from services.supervise import ServerFailed, Survey
 ANSWER_S = 0.3  # a server that says nothing for so long is counted as silent
 START_S = 60.0  # crash recovery included
 PROMOTE_S = 5.0
-CATCH_UP_S = 3.0  # what a standby gets to confirm everything before writes wait for it
+CATCH_UP_S = 10.0  # what a standby that keeps up gets to confirm everything
 STOP_S = 1.6
 
 _FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -114,20 +114,19 @@ class Postgres:
         A new session that shows the setting proves that the postmaster has told all processes. Whether backends wait
         is decided by the checkpointer, which looks at its mail before it makes a checkpoint: so after one, they wait.
         """
-        while True:
-            probe = await self._connect(self._address)
+        shown = ""
+        while standby not in shown:
+            probe = await self._connect(self._address)  # not the survey's session: that goes on meanwhile
             try:
                 shown = await probe.fetchval("SHOW synchronous_standby_names")
                 if standby in shown:
-                    break
+                    await probe.execute("CHECKPOINT")
+                    position = await probe.fetchval("SELECT pg_current_wal_flush_lsn()::text")
+                    while not await probe.fetchval(_CONFIRMED, standby, position):
+                        await asyncio.sleep(0.03)
             finally:
                 probe.terminate()
             await asyncio.sleep(0.02)
-        session = await self._connected()
-        await session.execute("CHECKPOINT")
-        position = await session.fetchval("SELECT pg_current_wal_flush_lsn()::text")
-        while not await session.fetchval(_CONFIRMED, standby, position):
-            await asyncio.sleep(0.03)
 
     async def survey(self) -> Survey | None:
         if self._child is None or not self._child.alive:

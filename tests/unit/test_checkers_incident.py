@@ -41,14 +41,15 @@ def test_one_lost_operation_of_the_bank_convicts() -> None:
     assert found == Finding("incident", FAIL, words, ("ops:45",))
 
 
-def test_a_calibrated_target_is_shown_and_never_judged() -> None:
-    """It was set from the fact: reproducing it proves nothing, and missing it fails nothing."""
+def test_a_run_that_does_not_reproduce_what_it_was_set_from_is_inconclusive() -> None:
+    """Reproducing a calibrated target proves nothing; missing it is another incident, which predicts nothing here."""
     target = {"text_return_fraction": {"value": 0.08, "use": "calibrate"}}
     near = replay([*outage(1, 8, step=0.05), *outage(1, 1, "bank")], target | BANK)
     far = replay([*outage(1, 4, step=0.05), *outage(1, 1, "bank")], target | BANK)
     assert [r.holds for r in rows(near) if r.use == "calibrate"] == [True]
     assert [r.holds for r in rows(far) if r.use == "calibrate"] == [False]
-    assert Incident().check(near).verdict is Incident().check(far).verdict is PASS
+    assert Incident().check(near).verdict is PASS
+    assert Incident().check(far).verdict is INCONCLUSIVE
 
 
 def test_a_prediction_this_experiment_was_set_by_is_only_reproduced() -> None:

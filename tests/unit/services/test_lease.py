@@ -10,8 +10,10 @@ FIRST = Record(1, 0, "a", ("a",))
 
 
 def seat(record: Record = FIRST, age: float = 0.0) -> Seat:
-    """A voter that granted `record` `age` seconds before time 0."""
-    return Seat(record, -age)
+    """A voter that heard `record` from its holder `age` seconds before time 0."""
+    voter = Seat(Record(), -age)
+    assert voter.renew(record, -age).granted
+    return voter
 
 
 def claim(epoch: int, holder: str, **more: bool) -> Claim:
@@ -57,12 +59,13 @@ def test_its_holder_need_not_wait_for_itself() -> None:
 def test_a_node_without_data_never_inherits() -> None:
     """An empty disk may found a lease and nothing else."""
     assert seat().claim(claim(2, "a", fresh=True), 9.0).why == "no data"
-    assert seat(Record()).claim(claim(1, "a", fresh=True), 9.0).granted
+    assert Seat(Record(), 0.0).claim(claim(1, "a", fresh=True), 9.0).granted
 
 
 def test_a_voter_that_has_just_started_lets_nobody_in() -> None:
     """It may have granted something a moment before it died."""
-    assert seat(Record()).claim(claim(1, "a"), 0.1).why == "held"
+    assert Seat(Record(), 0.0).claim(claim(1, "a"), 0.1).why == "too early"
+    assert Seat(FIRST, 0.0).claim(claim(2, "b"), 0.1).why == "too early"
 
 
 def test_a_delayed_message_does_not_bring_an_older_list_back() -> None:

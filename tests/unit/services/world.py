@@ -93,11 +93,10 @@ class Book:
             return
         assert self.writes is not None
         target = len(self.writes)
-        for _ in range(60):
+        while True:
             await asyncio.sleep(0.05)
             if self.confirmed >= target and self.flowing:
                 return
-        raise ServerFailed("the standby did not confirm")
 
     async def survey(self) -> Survey | None:
         await self._world.pause(0.01)
@@ -144,14 +143,16 @@ class Wire:
             self.world.disk[voter] = seat.record
             return given
 
-        return await self.world.call(self.node, voter, at_voter)
+        answer: Answer | None = await self.world.call(self.node, voter, at_voter)
+        return answer
 
     async def role(self) -> str | None:
         def at_peer() -> str | None:
             other = self.world.supervisors.get(self.peer)
             return other.role if other else None
 
-        return await self.world.call(self.node, self.peer, at_peer)
+        role: str | None = await self.world.call(self.node, self.peer, at_peer)
+        return role
 
     async def pledge(self) -> bool:
         def at_peer() -> bool:
@@ -295,7 +296,7 @@ class World:
         life = context[_LIFE] if context is not None else _LIFE.get()
         if life:
             self._lives[life].add(task)
-            task.add_done_callback(lambda done: self._lives[life].discard(done))
+            task.add_done_callback(self._lives[life].discard)
         return task
 
     async def end(self) -> None:
