@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class Engine:
         self.project = project
         self._threads = ThreadPoolExecutor(AT_ONCE, "engine")
         self._client: APIClient | None = None
+        self._open = contextlib.ExitStack()
+        weakref.finalize(self, self._open.close)
 
     async def ask(self, call: Callable[[APIClient], T]) -> T:
         """`call` with the SDK's client, in a thread."""
@@ -65,7 +68,7 @@ class Engine:
     def ask_now(self, call: Callable[[APIClient], T]) -> T:
         with in_words():
             if self._client is None:
-                self._client = connect()
+                self._client = self._open.enter_context(contextlib.closing(connect()))
             return call(self._client)
 
     async def containers(self) -> Mapping[str, Container]:

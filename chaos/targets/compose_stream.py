@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import struct
 import time
+import weakref
 from typing import Any
 
 _FRAME = struct.Struct(">BxxxI")  # 1 is stdout, 2 is stderr; then how many bytes follow
@@ -15,8 +16,8 @@ class Stream:
     """What `attach_socket` and `exec_start(socket=True)` give. Methods block; TimeoutError when the time is up."""
 
     def __init__(self, attached: Any) -> None:
-        self._kept = attached  # closing it, or forgetting it, closes the connection
         self._socket = getattr(attached, "_sock", attached)
+        self.close = weakref.finalize(self, _close, attached, self._socket)  # idempotent
         self._bytes = b""
         self._out = b""
         self.errors = b""  # what came on stderr
@@ -39,11 +40,6 @@ class Stream:
             everything += frame
         return everything
 
-    def close(self) -> None:
-        self._kept.close()
-        if self._socket is not self._kept:
-            self._socket.close()
-
     def _read_frame(self, deadline: float) -> bytes:
         header = self._read(_FRAME.size, deadline)
         if not header:
@@ -65,3 +61,8 @@ class Stream:
             self._bytes += more
         found, self._bytes = self._bytes[:length], self._bytes[length:]
         return found
+
+
+def _close(*connected: Any) -> None:
+    for one in connected:
+        one.close()

@@ -6,6 +6,7 @@ import array
 import json
 import os
 import socket
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ class Control:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        # One that was inherited belongs to a target, and those are dropped, not closed.
+        weakref.finalize(self, sock.close)
 
     @classmethod
     def inherited(cls) -> Control:
@@ -36,9 +39,6 @@ class Control:
 
     def close(self) -> None:
         self._sock.close()
-
-    def __del__(self) -> None:
-        self._sock.close()  # one that was inherited belongs to a target, and those are dropped, not closed
 
     def send(self, message: Mapping[str, object], fds: Sequence[int] = ()) -> None:
         packet = json.dumps(message).encode()
