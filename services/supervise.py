@@ -190,7 +190,8 @@ class Supervisor:
                 return await self._become_standby(post.peer, copy=False)
             if post.first and not exists:
                 await database.create()
-            patient = bool(past) and answer is None and self._clock() < silent_since + PATIENCE_S
+            silent = post.peer is not None and answer is None
+            patient = silent and bool(past) and self._clock() < silent_since + PATIENCE_S
             if (past or post.first) and not patient and await self._win(fresh=not past):
                 return await self._become_primary()
             await asyncio.sleep(RENEW_S)
@@ -249,6 +250,11 @@ class Supervisor:
         self._show(role)
         log("role", role=role, epoch=self.epoch)
 
+    @property
+    def _listed(self) -> bool:
+        """Whether the voters would let the standby take over."""
+        return self._ballot is not None and self._post.peer in (self._ballot.record.in_sync or ())
+
     def _show(self, role: str) -> None:
         if role == "starting":
             self.survey = None
@@ -265,7 +271,7 @@ class Supervisor:
                 answered = self._clock()
                 await self._tend_standby(self.survey)
             elif self._clock() > answered + HUNG_S and not self._lost.is_set():
-                if self._enforced:
+                if self._listed:
                     raise ServerFailed("the primary's server does not answer; its standby has every write")
                 await self._revive()
                 answered = self._clock()
@@ -276,7 +282,7 @@ class Supervisor:
         await self._step_down()
 
     async def _revive(self) -> None:
-        """End a dead or hung server and start it again under the same lease: no standby is sure to have every write."""
+        """End a dead or hung server and start it again under the same lease, for want of a standby to take over."""
         log("server does not answer; ended and started again", level="warning")
         self._show("starting")
         self._database.kill()
@@ -285,7 +291,8 @@ class Supervisor:
             return
         self._database.permit()
         try:
-            await asyncio.wait_for(self._database.start_primary(None), REVIVE_S)
+            standby = self._post.peer if self._enforced else None
+            await asyncio.wait_for(self._database.start_primary(standby), REVIVE_S)
         except TimeoutError:
             raise ServerFailed(f"not back within {REVIVE_S} s after it was ended") from None
         self._show("primary")
@@ -301,15 +308,14 @@ class Supervisor:
         if not (self._post.sync and peer and ballot) or self.forced or not ballot.held:
             return
         gone = now > self._flowed + GONE_S
-        if self._enforced and gone:
-            if await ballot.announce((self._post.node,)):
-                await self._database.require(None)
-                self._enforced = False
-                log("writes no longer wait for the standby", level="warning", standby=peer)
-        elif self._enforced and survey.flowing and peer not in (ballot.record.in_sync or ()):
-            await ballot.announce(tuple(sorted((self._post.node, peer))))
-        elif not self._enforced:
+        if self._enforced and gone and await ballot.announce((self._post.node,)):
+            await self._database.require(None)
+            self._enforced = False
+            log("writes no longer wait for the standby", level="warning", standby=peer)
+        if not self._enforced:
             await self._take_in(peer, gone, ready=survey.flowing and now > self._dried + STEADY_S)
+        if self._enforced and survey.flowing and not self._listed:
+            await ballot.announce(tuple(sorted((self._post.node, peer))))
 
     async def _take_in(self, peer: str, gone: bool, ready: bool) -> None:
         """Make writes wait for the standby, beside the survey: should it go meanwhile, they must not wait for long.

@@ -91,7 +91,7 @@ class _Session:
         judgement = judge(journal, label(run))
         write_all(run, journal, judgement)
         click.echo(terminal.render(journal, judgement, color=sys.stdout.isatty()), nl=False)
-        if error is not None:
+        if error is not None and not any(journal.of("run.error")):  # else it has been said twice already
             click.echo(f"chaos: {error}", err=True)
         if interrupted:
             click.echo(f"chaos: interrupted; everything is healed and ended, the journal is in {_short(run)}", err=True)

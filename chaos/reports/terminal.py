@@ -38,13 +38,13 @@ def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: b
     )  # fmt: skip
     _section(console, f"{journal.plan.experiment}: what users lost", words.lost(journal, judgement))
     _verdict(console, journal, judgement)
-    console.print(_journeys(journal, judgement))
-    if judgement.targets:
-        console.print(_targets(judgement))
-        inputs = ", ".join(_name(r) for r in judgement.targets if _is_input(r))
-        if inputs:
-            console.print(f"Inputs, not measured: {inputs}.", style="dim")
-    console.print(_checks(judgement))
+    if journal.journeys:
+        console.print(_journeys(journal, judgement))
+        _beside_the_incident(console, judgement)
+        console.print(_checks(judgement))
+    else:  # it ended before there were users: what ended it is all there is to say
+        worst = [f for f in judgement.findings if f.verdict is judgement.verdict]
+        _section(console, "Why", [f.summary for f in worst if f.check == "run"] or [f.summary for f in worst])
     _section(console, "Known gaps", list(words.known_gaps(judgement)))
     _section(console, "Left out", list(journal.plan.left_out))
     if judgement.run:
@@ -52,6 +52,14 @@ def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: b
     console.print(f"Again   {words.again(journal)}", soft_wrap=True)
     console.print(f"Seed    {journal.plan.seed}")
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _beside_the_incident(console: Console, judgement: Judgement) -> None:
+    if judgement.targets:
+        console.print(_targets(judgement))
+        inputs = ", ".join(_name(r) for r in judgement.targets if _is_input(r))
+        if inputs:
+            console.print(f"Inputs, not measured: {inputs}.", style="dim")
 
 
 def _verdict(console: Console, journal: Journal, judgement: Judgement) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,8 +42,10 @@ class Container:
 class Engine:
     """Every method raises TargetError. Nothing is asked of the engine before the first call."""
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, patience: float = PATIENCE) -> None:
         self.project = project
+        self._patience = patience
+        self._connecting = threading.Lock()
         self._threads = ThreadPoolExecutor(AT_ONCE, "engine")
         self._client: APIClient | None = None
         self._open = contextlib.ExitStack()
@@ -67,8 +70,9 @@ class Engine:
 
     def ask_now(self, call: Callable[[APIClient], T]) -> T:
         with in_words():
-            if self._client is None:
-                self._client = self._open.enter_context(contextlib.closing(connect()))
+            with self._connecting:
+                if self._client is None:
+                    self._client = self._open.enter_context(contextlib.closing(connect(self._patience)))
             return call(self._client)
 
     async def containers(self) -> Mapping[str, Container]:
@@ -120,7 +124,7 @@ def _container(row: Mapping[str, Any]) -> Container:
     return Container(row["Id"], row["State"], row["Labels"], row["Labels"].get(SERVICE, ""), volumes)
 
 
-def connect(timeout: float = PATIENCE) -> APIClient:
+def connect(timeout: float) -> APIClient:
     """A client of the engine that the docker command would talk to. Raises what the SDK raises."""
     import docker
     from docker.context import ContextAPI

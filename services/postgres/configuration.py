@@ -46,6 +46,7 @@ log_destination = stderr
 logging_collector = off
 log_checkpoints = off
 log_min_messages = log                  # an error of a client is the client's to report
+log_min_error_statement = panic
 password_encryption = scram-sha-256
 """
 

@@ -1,0 +1,115 @@
+"""A real `chaos` in a process of its own: start it, watch what it says, interrupt it, look what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+CHAOS = (sys.executable, "-m", "chaos")
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+    run: Path  # the run's folder
+
+    @property
+    def findings(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.run / "findings.json").read_text())
+        return found
+
+    def verdict_of(self, check: str) -> dict[str, Any]:
+        """The one finding whose check begins with these words."""
+        (found,) = [f for f in self.findings["findings"] if f["check"].startswith(check)]
+        return dict(found)
+
+
+class Started:
+    """A command that runs; everything it says is kept."""
+
+    def __init__(self, runs: Path, *args: str, env: dict[str, str] | None = None) -> None:
+        self.runs = runs
+        runs.mkdir(parents=True, exist_ok=True)
+        self._out, self._err = (runs / "stdout").open("w+"), (runs / "stderr").open("w+")
+        self.process = subprocess.Popen(
+            [*CHAOS, *args, "--runs", str(runs)],
+            cwd=ROOT, env=os.environ | (env or {}), stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def wait_for(self, words: str, seconds: float = 120.0) -> None:
+        """Until stderr says `words`; fails with all it said if it ends before, or does not within `seconds`."""
+        end = time.monotonic() + seconds
+        while words not in (said := (self.runs / "stderr").read_text()):
+            assert self.process.poll() is None, f"it ended with {self.process.returncode} before {words!r}:\n{said}"
+            assert time.monotonic() < end, f"no {words!r} within {seconds} s:\n{said}"
+            time.sleep(0.05)
+
+    def done(self, seconds: float = 280.0) -> Done:
+        try:
+            code = self.process.wait(seconds)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self._out.close()
+            self._err.close()
+        runs = sorted(plan.parent for plan in self.runs.glob("*/*/plan.json"))
+        out, err = ((self.runs / name).read_text() for name in ("stdout", "stderr"))
+        return Done(code, out, err, runs[-1] if runs else self.runs)
+
+
+def play(runs: Path, *args: str) -> Done:
+    return Started(runs, *args).done()
+
+
+def processes_of(marker: str) -> list[str]:
+    """Command lines of processes that have `marker` in their command line or environment, other than ours."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command, environ = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if marker.encode() in command + environ:
+            found.append(f"{entry.name} {command.replace(bytes(1), b' ').decode(errors='replace')}")
+    return found
+
+
+def stack_processes() -> list[str]:
+    """What still runs of the embedded messaging stack, and of the boxes around it."""
+    return [p for p in processes_of("") if "services." in p or "boxinit" in p or "chaos.load" in p]
+
+
+def containers() -> list[str]:
+    """Containers of ours, running or not, and our networks."""
+    from docker import APIClient
+
+    api = APIClient(timeout=30)
+    try:
+        every = api.containers(all=True)
+        ours = [c["Names"][0] for c in every if any(k.startswith("chaos.") for k in c.get("Labels") or {})]
+        return ours + [n["Name"] for n in api.networks() if n["Name"].startswith("chaos")]
+    finally:
+        api.close()
+
+
+def nothing_left(target: str, seconds: float = 20.0) -> list[str]:
+    """What is left running of `target` after `seconds`; empty as soon as it is empty."""
+    end = time.monotonic() + seconds
+    while left := (containers() if target == "compose" else stack_processes()):
+        if time.monotonic() > end:
+            return left
+        time.sleep(0.2)
+    return []
