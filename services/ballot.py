@@ -82,9 +82,7 @@ class Ballot:
             return Outlook(False, holder, RENEW_S)
         return Outlook(granted, holder, max(0.0, sorted(free_at)[self.majority - 1] - self._clock()))
 
-    async def stand(
-        self, in_sync: tuple[str, ...] | None, *, fresh: bool = False, forced: bool = False
-    ) -> bool:
+    async def stand(self, in_sync: tuple[str, ...] | None, *, fresh: bool = False, forced: bool = False) -> bool:
         """Claim the lease under a new epoch; whether a majority granted it."""
         async with self._one_round:
             return await self._stand(self._claim(in_sync, fresh, forced))
@@ -98,9 +96,7 @@ class Ballot:
         """Tell the voters who is in sync; whether a majority has taken it over."""
         async with self._one_round:
             if in_sync != self.record.in_sync:
-                self.record = msgspec.structs.replace(
-                    self.record, version=self.record.version + 1, in_sync=in_sync
-                )
+                self.record = msgspec.structs.replace(self.record, version=self.record.version + 1, in_sync=in_sync)
             await self._renew()
             told = (self.record.epoch, self.record.version)
             return sum(known >= told for known in self._confirmed.values()) >= self.majority

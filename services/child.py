@@ -28,6 +28,7 @@ class Child:
 
     @classmethod
     async def start(cls, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> "Child":
+        bury_strays()
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=folder,

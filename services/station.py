@@ -16,7 +16,8 @@ from services.ballot import Ballot
 from services.common.log import log
 from services.common.settings import SETTINGS
 from services.common.web import Service, answer, problem
-from services.supervise import Database, Post, Supervisor
+from services.database import Database, Post
+from services.supervise import Supervisor
 from services.wire import Wire
 
 FORCE_S = 10.0  # how long an operator's order may take
@@ -27,7 +28,7 @@ _EPOCH = Gauge("stack_lease_epoch", "Epoch of the lease this node holds, 0 for n
 
 
 class RoleFile:
-    """`supervise.Memory` in one small file, on disk before it counts."""
+    """`database.Memory` in one small file, on disk before it counts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

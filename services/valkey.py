@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from services.child import Child, bury_strays, clear
+from services.child import Child, clear
 from services.common.log import log
 from services.common.settings import SETTINGS
+from services.database import ServerFailed, Survey
 from services.station import Station, data_dir, post
-from services.supervise import ServerFailed, Survey
 
 PORT = 6379
 ANSWER_S = 0.3
@@ -26,7 +26,7 @@ _FAULTS = (OSError, TimeoutError, EOFError, ValueError)
 
 
 class Valkey:
-    """One server, as `services.supervise.Database`. `root`/data counts only once `root`/whole exists."""
+    """One server, as `services.database.Database`. `root`/data counts only once `root`/whole exists."""
 
     def __init__(self, root: Path, program: str, bind: str) -> None:
         self._folder = root / "data"
@@ -115,7 +115,6 @@ class Valkey:
         if self._child is not None:
             self._end()
             await self._child.ended(STOP_S)
-        bury_strays()
         self._folder.mkdir(parents=True, exist_ok=True)
         clear(self._folder)
         if self._barred:

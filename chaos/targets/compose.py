@@ -17,6 +17,7 @@ from chaos.stackfile import Stack
 from chaos.targets import compose_command, compose_guest, httpget, images
 from chaos.targets.compose_command import Command
 from chaos.targets.compose_engine import DEPLOYED, Container, Engine, connect, in_words
+from chaos.targets.compose_health import Health
 from chaos.targets.compose_network import Network, cut_blocked
 from chaos.targets.compose_stream import Stream
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Compose", "cut_blocked", "unavailable"]
 
 HEALTH_EVERY = 0.5  # seconds between two looks at a node that is not healthy yet
-HEALTH_TIMEOUT = 3.0  # seconds
-HEALTH_AT_ONCE = 4  # a check starts a process in a container, and takes the processor from what it waits for
+HEALTH_AT_ONCE = 4  # a node's first check is dear, and takes the processor from what it waits for
 ENDS_WITHIN = 10.0  # seconds a signal may take to end a node
 
 
@@ -61,6 +61,7 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
         self._stack, self._log_dir, self._progress, self._within = stack, log_dir, progress, within
         self._engine = Engine(project)
         self._command = Command(stack, project)
+        self._health = Health(self._engine)
         self._guests: set[str] = set()  # containers that this process hosts
         self._network = Network(self._engine, {n: s.address for n, s in stack.services.items() if s.address})
 
@@ -189,9 +190,9 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
     async def healthy(self, node: Node) -> bool:
         check = self._stack.services[node.name].healthcheck
         try:
-            if (await self._find(node)).state != "running":
-                return False
-            return check is None or (await self.exec(node, check, HEALTH_TIMEOUT))[0] == 0
+            if check is None:
+                return (await self._find(node)).state == "running"
+            return await self._health.passes(node.name, check)
         except TargetError:
             return False
 

@@ -116,6 +116,7 @@ def _create(
             binds=binds,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
+            cpu_shares=4096,  # of a processor that is short, the users come first: they are what measures
             init=True,  # signals reach the program although it is not made to be a first process
         ),
     )

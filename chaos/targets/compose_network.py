@@ -104,7 +104,7 @@ class Network:
 
     def _in_addresses(self, cut: Cut) -> nft.Cut:
         def of(names: frozenset[str]) -> list[str]:
-            return sorted(self._addresses[name] for name in names)
+            return sorted(self._addresses.get(name, name) for name in names)  # another stack's stay addresses
 
         return nft.Cut(a=of(cut.a), b=None if cut.b is None else of(cut.b), both=cut.both)
 

@@ -118,9 +118,7 @@ class Watch:
 
     async def _agreed(self, name: str) -> bool:
         """Whether a majority, this voter among it, sees the component down."""
-        answers = await asyncio.gather(
-            *(self._call("GET", host, ADMIN_PORT, f"/down/{name}") for host in self._voters)
-        )
+        answers = await asyncio.gather(*(self._call("GET", host, ADMIN_PORT, f"/down/{name}") for host in self._voters))
         seen = 1 + sum(found is not None and found[1] == b"true" for found in answers)
         return seen > (len(self._voters) + 1) // 2
 

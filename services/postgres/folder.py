@@ -9,9 +9,9 @@ from pathlib import Path
 
 from services.child import bury_strays
 from services.common.log import log
+from services.database import ServerFailed
 from services.postgres import configuration
 from services.postgres.configuration import ADMIN, Wiring
-from services.supervise import ServerFailed
 
 TOOL_S = 60.0  # what initdb, a base backup or a rewind may take
 

@@ -1,4 +1,4 @@
-"""PostgreSQL as `services.supervise.Database`: its processes, and the few statements that steer it."""
+"""PostgreSQL as `services.database.Database`: its processes, and the few statements that steer it."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,9 @@ import asyncpg
 
 from services.child import Child, clear
 from services.common.log import log
+from services.database import ServerFailed, Survey
 from services.postgres.configuration import ADMIN, Wiring
 from services.postgres.folder import Folder
-from services.supervise import ServerFailed, Survey
 
 ANSWER_S = 0.3  # a server that says nothing for so long is counted as silent
 START_S = 60.0  # crash recovery included

@@ -25,7 +25,6 @@ STEPS = st.one_of(
 STORY = st.lists(st.tuples(st.sampled_from((0.05, 0.3, 0.8, 1.5, 4.0)), STEPS), max_size=14)
 
 
-
 def act(world: World, what: str, arg: Any) -> None:
     if what == "crash":
         world.crash(arg)

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.ballot import Ballot
+from services.database import Post, ServerFailed, Survey
 from services.lease import ASK_S, Answer, Claim, Record, Seat
-from services.supervise import Post, ServerFailed, Supervisor, Survey
+from services.supervise import Supervisor
 
 _LIFE: contextvars.ContextVar[str] = contextvars.ContextVar("life", default="")
 
 
 @dataclass
 class Paper:
-    """`supervise.Memory` that outlives a crash because the world keeps it."""
+    """`database.Memory` that outlives a crash because the world keeps it."""
 
     text: str = ""
 
@@ -128,7 +129,7 @@ class Book:
 
 @dataclass
 class Wire:
-    """The network between one node and everybody else: `ballot.Voters` and `supervise.Peer`."""
+    """The network between one node and everybody else: `ballot.Voters` and `database.Peer`."""
 
     node: str
     peer: str
