@@ -163,17 +163,23 @@ class _Run:
     async def _down(self, step: Step, nodes: Sequence[Node]) -> Sequence[Node]:
         if not isinstance(self.target, CanKill):
             return []
-        down = [node for node in nodes if not await self.target.running(node)]
+        running = await asyncio.gather(*map(self.target.running, nodes))
+        down = [node for node, runs in zip(nodes, running, strict=True) if not runs]
         for node in down:
             self.sink.emit("node.down", node.name, step=step.id)
         return down
 
     async def _node_up(self, step: Step, node: Node) -> None:
-        """Says when a node that was started again is well by its own health check."""
+        """Says when a node that was started again is well by its own health check.
+
+        Asked less and less often: in a boot storm every check takes the processor from what it waits for.
+        """
         with contextlib.suppress(TimeoutError, TargetError):
             async with asyncio.timeout(UP_SECONDS):
+                pause = 0.5
                 while not await self.target.healthy(node):
-                    await asyncio.sleep(0.25)
+                    await asyncio.sleep(pause)
+                    pause = min(1.5 * pause, 3.0)
                 self.sink.emit("node.up", node.name, step=step.id)
 
     async def _act(self, act: Act) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
@@ -20,7 +21,7 @@ class Kill(Fault[CanKill]):
         await target.kill(nodes, self.signal)
 
     async def confirm(self, target: CanKill, nodes: Sequence[Node]) -> bool:
-        return not any([await target.running(node) for node in nodes])
+        return not any(await asyncio.gather(*map(target.running, nodes)))
 
     async def heal(self, target: CanKill, nodes: Sequence[Node]) -> None:
         await target.start(nodes)

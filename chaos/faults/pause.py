@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -19,7 +20,7 @@ class Pause(Fault[CanPause]):
         await target.pause(nodes)
 
     async def confirm(self, target: CanPause, nodes: Sequence[Node]) -> bool:
-        return all([await target.paused(node) for node in nodes])
+        return all(await asyncio.gather(*map(target.paused, nodes)))
 
     async def heal(self, target: CanPause, nodes: Sequence[Node]) -> None:
         await target.resume(nodes)

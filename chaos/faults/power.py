@@ -6,6 +6,7 @@ clients that only know the first kind of failure wait for their time-outs with t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -24,8 +25,8 @@ class Power(Fault[CanPower]):
         await target.kill(nodes)
 
     async def confirm(self, target: CanPower, nodes: Sequence[Node]) -> bool:
-        dark = all([await target.is_cut(cut) for cut in _dark(nodes)])
-        return dark and not any([await target.running(node) for node in nodes])
+        dark = await asyncio.gather(*map(target.is_cut, _dark(nodes)))
+        return all(dark) and not any(await asyncio.gather(*map(target.running, nodes)))
 
     async def heal(self, target: CanPower, nodes: Sequence[Node]) -> None:
         await target.join("power", _dark(nodes))

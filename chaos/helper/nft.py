@@ -38,35 +38,37 @@ class Cut(TypedDict):
     both: bool
 
 
-def apply(cuts: Sequence[Cut]) -> None:
+def apply(cuts: Sequence[Cut], table: str = TABLE) -> None:
     """Make exactly `cuts` true, in one transaction; none at all leaves no table. Raises NftError."""
     if not cuts:
-        return clear()
-    messages = [*_erasure(), message(_NEWTABLE, CREATE, text(1, TABLE)), _chain("cuts")]
+        return clear(table)
+    at = text(1, table)
+    messages = [*_erasure(at), message(_NEWTABLE, CREATE, at), _chain(at, "cuts")]
     for name, hook in HOOKS.items():
         base = nested(4, number(1, hook), number(2, PRIORITY)), number(5, 1), text(7, "filter")
-        messages += [_chain(name, *base), _rule(name, _verdict(_JUMP, text(2, "cuts")))]
+        messages += [_chain(at, name, *base), _rule(at, name, _verdict(_JUMP, text(2, "cuts")))]
     for n, cut in enumerate(cuts):
-        messages += _cut(n, cut)
+        messages += _cut(at, n, cut)
     transact(messages)
 
 
-def clear() -> None:
+def clear(table: str = TABLE) -> None:
     """Delete the table; nothing happens where there is none. Raises NftError."""
-    transact(_erasure())
+    transact(_erasure(text(1, table)))
 
 
-def standing() -> bool:
+def standing(table: str = TABLE) -> bool:
     """Whether the table is there at all, whatever is in it. Raises NftError."""
-    return any(_string(table[1]) == TABLE for table in dump(_GETTABLE))
+    return any(_string(found[1]) == table for found in dump(_GETTABLE))
 
 
-def listing() -> list[Cut]:
+def listing(table: str = TABLE) -> list[Cut]:
     """The cuts in force, read back from the kernel's own rules, in the order they were given. Raises NftError.
 
     Rules that the hooks do not lead to cut nothing, so without all three jumps there is no cut.
     """
-    rules = [(_string(rule[2]), _words(rule[4])) for rule in dump(_GETRULE, text(1, TABLE))]
+    at = text(1, table)
+    rules = [(_string(rule[2]), _words(rule[4])) for rule in dump(_GETRULE, at)]
     jumps = {chain for chain, words in rules if words.get("verdict") == "cuts"}
     if not jumps >= HOOKS.keys():
         return []
@@ -74,28 +76,29 @@ def listing() -> list[Cut]:
     found: list[Cut] = []
     for here, there in ways:
         if here[0].startswith("a") and not here[1]:  # the way back is part of the same cut
-            b = None if there[1] else _members(there[0])
-            found.append(Cut(a=_members(here[0]), b=b, both=(there, here) in ways))
+            b = None if there[1] else _members(at, there[0])
+            found.append(Cut(a=_members(at, here[0]), b=b, both=(there, here) in ways))
     return found
 
 
 Side = tuple[str, bool]  # a set's name, and whether everybody outside it is meant
 
 
-def _cut(n: int, cut: Cut) -> Iterator[bytes]:
+def _cut(at: bytes, n: int, cut: Cut) -> Iterator[bytes]:
     assert cut["a"] and cut["b"] != [], f"a cut has somebody on both sides: {cut}"
     here: Side = (f"a{n}", False)
     there: Side = (f"a{n}", True) if cut["b"] is None else (f"b{n}", False)
-    yield from _set(here[0], 2 * n + 1, cut["a"])
+    yield from _set(at, here[0], 2 * n + 1, cut["a"])
     if cut["b"] is not None:
-        yield from _set(there[0], 2 * n + 2, cut["b"])
-    yield _drop(here, there)
+        yield from _set(at, there[0], 2 * n + 2, cut["b"])
+    yield _drop(at, here, there)
     if cut["both"]:
-        yield _drop(there, here)
+        yield _drop(at, there, here)
 
 
-def _drop(source: Side, to: Side) -> bytes:
+def _drop(at: bytes, source: Side, to: Side) -> bytes:
     return _rule(
+        at,
         "cuts",
         _expression("meta", number(1, 1), number(2, _NFPROTO)),  # of an IPv6 packet these bytes are no address
         _expression("cmp", number(1, 1), number(2, 0), nested(3, attribute(1, bytes([socket.AF_INET])))),
@@ -122,24 +125,23 @@ def _expression(name: str, *attributes: bytes) -> bytes:
     return nested(1, text(1, name), nested(2, *attributes))
 
 
-def _rule(chain: str, *expressions: bytes) -> bytes:
-    return message(_NEWRULE, CREATE | APPEND, text(1, TABLE), text(2, chain), nested(4, *expressions))
+def _rule(at: bytes, chain: str, *expressions: bytes) -> bytes:
+    return message(_NEWRULE, CREATE | APPEND, at, text(2, chain), nested(4, *expressions))
 
 
-def _chain(name: str, *base: bytes) -> bytes:
-    return message(_NEWCHAIN, CREATE, text(1, TABLE), text(3, name), *base)
+def _chain(at: bytes, name: str, *base: bytes) -> bytes:
+    return message(_NEWCHAIN, CREATE, at, text(3, name), *base)
 
 
-def _set(name: str, number_: int, addresses: Sequence[str]) -> Iterator[bytes]:
-    table = text(1, TABLE)
-    yield message(_NEWSET, CREATE, table, text(2, name), number(4, _IPV4_ADDRESS), number(5, 4), number(10, number_))
+def _set(at: bytes, name: str, number_: int, addresses: Sequence[str]) -> Iterator[bytes]:
+    yield message(_NEWSET, CREATE, at, text(2, name), number(4, _IPV4_ADDRESS), number(5, 4), number(10, number_))
     keys = (nested(1, nested(1, attribute(1, socket.inet_aton(address)))) for address in sorted(set(addresses)))
-    yield message(_NEWELEMENT, CREATE, table, text(2, name), nested(3, *keys))
+    yield message(_NEWELEMENT, CREATE, at, text(2, name), nested(3, *keys))
 
 
-def _erasure() -> list[bytes]:
+def _erasure(at: bytes) -> list[bytes]:
     """Made first, where it is not there, because to delete what is not there fails the whole transaction."""
-    return [message(_NEWTABLE, CREATE, text(1, TABLE)), message(_DELTABLE, 0, text(1, TABLE))]
+    return [message(_NEWTABLE, CREATE, at), message(_DELTABLE, 0, at)]
 
 
 def _words(expressions: bytes) -> dict[object, object]:
@@ -167,9 +169,9 @@ def _way(words: dict[object, object]) -> tuple[Side, Side] | None:
     return source, to
 
 
-def _members(name: str) -> list[str]:
+def _members(at: bytes, name: str) -> list[str]:
     packed: list[bytes] = []
-    for answer in dump(_GETELEMENT, text(1, TABLE), text(2, name)):
+    for answer in dump(_GETELEMENT, at, text(2, name)):
         for _, element in parse(answer.get(3, b"")):
             packed.append(dict(parse(dict(parse(element))[1]))[1])
     return [socket.inet_ntoa(address) for address in sorted(packed)]

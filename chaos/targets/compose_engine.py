@@ -168,6 +168,7 @@ def spared(call: Callable[[], object], *statuses: int) -> None:
 
 _TAKEN = re.compile(r"(\d+\.\d+\.\d+\.\d+):(\d+)(?::|\b)[^\n]*?(?:already in use|already allocated)")
 _MISSING = re.compile(r"(?:manifest for|No such image:?|pull access denied for|repository) ([\w./:-]+)")
+_NO_REGISTRY = re.compile(r'Get "?https?://\S+ .*(?:no such host|timeout|refused|unreachable|failure)')
 
 
 def explained(text: str) -> str:
@@ -184,6 +185,11 @@ def explained(text: str) -> str:
         )
     if "no space left on device" in text:
         return f"the engine's disk is full; make room (`docker system df` says what takes it): {_last(text)}"
+    if _NO_REGISTRY.search(text):
+        return (
+            "no registry answers, and an image that is needed is not here; name one that the engine has with "
+            f"CHAOS_BASE=NAME, or let the stack's x-chaos block name a program that makes it: {_last(text)}"
+        )
     if m := _MISSING.search(text):
         return f"image {m[1]} is not here and no registry gives it; build it, or name another: {_last(text)}"
     return _last(text)

@@ -46,6 +46,7 @@ class Network:
     def __init__(self, engine: Engine, addresses: Mapping[str, str]) -> None:
         self._engine = engine
         self._addresses = addresses
+        self._table = engine.project.replace("-", "_")  # two stacks on one engine do not heal each other
         self._kept: list[tuple[str, Cut]] = []
         self._stream: Stream | None = None
         self._bridged = False
@@ -80,7 +81,9 @@ class Network:
         answer = await self._ask({"do": "listing"})
         cuts = [_named(cut, names) for cut in answer["cuts"]]
         words = [f"{_listed(c.a)} {'is' if len(c.a) == 1 else 'are'} cut off from {_listed(c.b)}" for c in cuts]
-        return words or (["the kernel's table `inet chaos` is there, with no cut in it"] if answer["standing"] else [])
+        return words or (
+            [f"the kernel's table inet {self._table} is there, with no cut in it"] if answer["standing"] else []
+        )
 
     async def clear(self) -> None:
         """Join everything that anybody cut."""
@@ -104,7 +107,7 @@ class Network:
 
     def _in_addresses(self, cut: Cut) -> nft.Cut:
         def of(names: frozenset[str]) -> list[str]:
-            return sorted(self._addresses.get(name, name) for name in names)  # another stack's stay addresses
+            return sorted(self._addresses.get(name, name) for name in names)  # another posture's stay addresses
 
         return nft.Cut(a=of(cut.a), b=None if cut.b is None else of(cut.b), both=cut.both)
 
@@ -146,7 +149,7 @@ class Network:
         )
         made = api.create_container(
             images.helper_tag(),
-            ["python3", "-u", "-m", "helper"],
+            ["python3", "-u", "-m", "helper", self._table],
             stdin_open=True,
             labels={OURS: self._engine.project, "chaos.kind": "helper"},
             host_config=config,

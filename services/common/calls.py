@@ -16,6 +16,7 @@ from services.common.settings import Address
 
 ATTEMPT = 1.0  # seconds one instance gets; services give up on their own stores after 0.8
 BUDGET = 1.2  # seconds for all attempts together
+PAUSE = 0.05  # seconds before unreached instances are tried again, twice as long each time
 LEAST = 0.1  # seconds that must be left to begin another attempt
 
 
@@ -36,8 +37,12 @@ class Call:
 
 
 def in_order(peers: Sequence[Peer]) -> list[Peer]:
-    """Those that are not down: without doubts first, then who served last; as listed while none has served."""
-    return sorted((peer for peer in peers if not peer.down), key=lambda peer: (peer.doubtful, -peer.good_at))
+    """Without doubts first, then who served last; as listed while none has served. The down ones if all are.
+
+    To refuse is certain to fail, and "down" may be our own lack of CPU: a boot storm next door is enough.
+    """
+    tried = [peer for peer in peers if not peer.down] or peers
+    return sorted(tried, key=lambda peer: (peer.doubtful, -peer.good_at))
 
 
 class Peers:
@@ -101,6 +106,21 @@ class Peers:
         return reply
 
     async def _round(self, call: Call, deadline: float) -> Reply:
+        """One request to each instance in turn, and again while none was even reached and there is time.
+
+        Raises Unavailable, Uncertain.
+        """
+        pause = PAUSE
+        while True:
+            try:
+                return await self._each(call, deadline)
+            except Unavailable:
+                if deadline - time.monotonic() < LEAST + pause:
+                    raise
+                await asyncio.sleep(pause)
+                pause *= 2  # whoever is refused at once must not ask all the time
+
+    async def _each(self, call: Call, deadline: float) -> Reply:
         refused: Reply | None = None
         unreached: list[str] = []
         for peer in in_order(self._peers):
@@ -121,5 +141,5 @@ class Peers:
                 refused = refused or reply
         if refused is not None:
             return refused
-        tried = "; ".join(unreached) or f"all of {', '.join(str(peer.address) for peer in self._peers)} are down"
+        tried = "; ".join(unreached) or "no time was left"
         raise Unavailable(f"no instance of {self.name} was reached: {tried}; try again later")

@@ -23,12 +23,15 @@ from chaos.targets.compose_engine import Engine
 pytestmark = pytest.mark.engine
 
 PROJECT = "chaos-engine-test"
+BASE = Path(__file__).parents[2] / "services" / "images" / "base"
 # Built here out of the harness's own image, so that no other has to be there.
 STACK = """
+x-chaos: {{base: {base}}}
 services:
   one:
     image: {image}
-    command: [python3, -c, "print('here I am', flush=True); import time; time.sleep(3600)"]
+    command: [python3, -c, "open('/tmp/up', 'w'); print('here I am', flush=True); import time; time.sleep(3600)"]
+    healthcheck: {{test: [CMD, test, -e, /tmp/up]}}
     labels: {{chaos.component: one, chaos.zone: a}}
     networks: {{net: {{ipv4_address: 10.83.1.10}}}}
     volumes: [/data]
@@ -62,7 +65,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
     def one(word: str = "", stack: str = STACK, port: int = port) -> Compose:
         file = folder / "docker-compose.yml"
-        file.write_text(stack.format(image=images.helper_tag(), port=port, word=word))
+        file.write_text(stack.format(base=BASE, image=images.helper_tag(), port=port, word=word))
         return Compose(stackfile.read(file, strict=False), folder, within=10.0, project=PROJECT)
 
     return one
@@ -191,9 +194,7 @@ def test_an_image_that_nobody_has_is_named(make: Make, up: Compose, run: Run) ->
 
 def test_a_node_that_exits_is_named_with_its_last_words(make: Make, up: Compose, run: Run) -> None:
     """At once, and not when the patience is over."""
-    broken = STACK.replace(
-        "print('here I am', flush=True); import time; time.sleep(3600)", "raise SystemExit('no tea')"
-    )
+    broken = STACK.replace("open('/tmp/up', 'w');", "raise SystemExit('no tea');")
     with pytest.raises(TargetError, match=r"(?s)one did not become healthy.*exited 1.*no tea.*Full log: .*one\.log"):
         run(make(stack=broken).up())
     run(make().up())

@@ -139,6 +139,18 @@ print(json.dumps([*seen, session({"do": "listing"}, {"do": "ping"}, end=close)])
     assert found == [[True, 0, False], [True, 0, False], [True, True, 0, True]]
 
 
+def test_tables_of_two_stacks_do_not_heal_each_other() -> None:
+    """Each has a name of its own, and both bite."""
+    found = inside("""
+nft.apply([cut(["127.0.9.2"], ["127.0.9.1"])], "one")
+nft.apply([cut(["127.0.9.2"], ["127.0.9.3"])], "two")
+seen = [reaches("127.0.9.1"), reaches("127.0.9.3"), len(nft.listing("one")), nft.standing()]
+nft.clear("one")
+print(json.dumps([*seen, reaches("127.0.9.1"), reaches("127.0.9.3")]))
+""")
+    assert found == [False, False, 1, False, True, False]
+
+
 @pytest.mark.skipif(shutil.which("nft") is None, reason="a second opinion needs the nft program")
 def test_the_nft_program_reads_the_same_table() -> None:
     """The rules are words that people know, not only bytes that we read back ourselves."""

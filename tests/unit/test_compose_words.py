@@ -28,6 +28,10 @@ from chaos.targets.images import _steps
         ("failed to create network chaos-stack: invalid pool request: Pool overlaps with other one", "another network"),
         ("write /var/lib/docker/x: no space left on device", "disk is full"),
         ("pull access denied for chaos-stack/app, repository does not exist", "image chaos-stack/app is not here"),
+        (
+            'FROM x\nGet "https://registry.invalid/v2/": dial tcp: lookup registry.invalid: no such host',
+            "CHAOS_BASE=NAME",
+        ),
         ("No such image: redis:7", "image redis:7 is not here"),
         ("one\ntwo\nthree\nfour\nfive", "two / three / four / five"),
     ],

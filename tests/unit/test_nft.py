@@ -44,7 +44,7 @@ def test_a_broken_answer_ends_the_reading() -> None:
 )
 def test_a_request_that_makes_no_sense_is_answered(line: str, words: str) -> None:
     """The helper lives on: one bad line must not take the cuts of a run with it."""
-    session = Session()
+    session = Session("chaos")
     answer = session.answer(line)
     assert answer["ok"] is False and words in answer["error"]
     assert not session.owns

@@ -76,10 +76,18 @@ def test_an_instance_that_was_not_reached_leads_to_the_next() -> None:
 
 
 def test_nobody_reached_means_nothing_was_done() -> None:
-    """All instances refuse the connection."""
-    peers, _ = two([UNREACHED], [UNREACHED])
+    """All instances refuse the connection, again and again, until there is no time left."""
+    peers, made = two([UNREACHED] * 9, [UNREACHED] * 9)
     with pytest.raises(Unavailable):
-        ask(peers, WRITE)
+        ask(peers, Call("POST", "/x", body=b"{}", again=True, budget=0.3))
+    assert 2 <= made[0].asked == made[1].asked <= 4
+
+
+def test_instances_that_all_seem_down_are_tried_all_the_same() -> None:
+    """To refuse is certain to fail; what seemed down may have been our own lack of CPU."""
+    peers, made = two([UNREACHED, OK], [UNREACHED])
+    assert ask(peers, ONCE) == OK
+    assert [peer.asked for peer in made] == [2, 1]
 
 
 def test_what_may_have_been_executed_is_not_tried_elsewhere() -> None:
