@@ -37,12 +37,8 @@ class Call:
 
 
 def in_order(peers: Sequence[Peer]) -> list[Peer]:
-    """Without doubts first, then who served last; as listed while none has served. The down ones if all are.
-
-    To refuse is certain to fail, and "down" may be our own lack of CPU: a boot storm next door is enough.
-    """
-    tried = [peer for peer in peers if not peer.down] or peers
-    return sorted(tried, key=lambda peer: (peer.doubtful, -peer.good_at))
+    """Without doubts first, then who served last; as listed while none has served."""
+    return sorted(peers, key=lambda peer: (peer.doubtful, -peer.good_at))
 
 
 class Peers:
@@ -53,11 +49,18 @@ class Peers:
         name: str,
         addresses: Sequence[Address],
         required: bool = False,
+        hopeful: bool = True,
         peer: Callable[[Address], Peer] = Peer,
     ) -> None:
+        """`required`: this program is not ready without one. `hopeful`: instances that all seem down are tried.
+
+        To refuse a user is certain to fail, and "down" may be our own lack of CPU, as in a boot storm next door;
+        whoever can do without the answer does not hope.
+        """
         self.name = name
         self._peers = [peer(address) for address in addresses]
         self._required = required
+        self._hopeful = hopeful
 
     async def start(self) -> None:
         for peer in self._peers:
@@ -115,7 +118,7 @@ class Peers:
             try:
                 return await self._each(call, deadline)
             except Unavailable:
-                if deadline - time.monotonic() < LEAST + pause:
+                if not self._hopeful or deadline - time.monotonic() < LEAST + pause:
                     raise
                 await asyncio.sleep(pause)
                 pause *= 2  # whoever is refused at once must not ask all the time
@@ -123,7 +126,8 @@ class Peers:
     async def _each(self, call: Call, deadline: float) -> Reply:
         refused: Reply | None = None
         unreached: list[str] = []
-        for peer in in_order(self._peers):
+        standing = [peer for peer in self._peers if not peer.down]
+        for peer in in_order(standing or (self._peers if self._hopeful else [])):
             left = deadline - time.monotonic()
             if left < LEAST:
                 break
@@ -141,5 +145,5 @@ class Peers:
                 refused = refused or reply
         if refused is not None:
             return refused
-        tried = "; ".join(unreached) or "no time was left"
+        tried = "; ".join(unreached) or f"all of {', '.join(str(peer.address) for peer in self._peers)} are down"
         raise Unavailable(f"no instance of {self.name} was reached: {tried}; try again later")

@@ -25,7 +25,7 @@ class Nudges:
     name = "push"
 
     def __init__(self, addresses: Sequence[Address]) -> None:
-        self._peers = Peers("push", addresses)
+        self._peers = Peers("push", addresses, hopeful=False)
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=QUEUE)
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

@@ -89,7 +89,7 @@ class Shelf:
     def __init__(self) -> None:
         self._folder = Folder(Path(SETTINGS.need("DATA_DIR")))
         twins = SETTINGS.peers("PEER") if SETTINGS.flag("DATA_REPLICATED") else ()
-        self._peer = Peers("peer", twins) if twins else None
+        self._peer = Peers("peer", twins, hopeful=False) if twins else None
         self._trouble: str | None = None
         self._behind = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -138,7 +138,14 @@ def test_all_standby_is_passed_on_as_it_is() -> None:
     assert ask(peers, WRITE).refused
 
 
-def test_peers_in_doubt_come_last_and_peers_that_are_down_not_at_all() -> None:
+def test_who_can_do_without_the_answer_does_not_ask_instances_that_are_down() -> None:
+    """A write does not wait for a copy at a peer that is known to be gone."""
+    peers = Peers("peer", addresses("a:1"), hopeful=False, peer=lambda a: Scripted(a, down=True).play(OK))
+    with pytest.raises(Unavailable, match="all of a:1 are down"):
+        ask(peers, WRITE)
+
+
+def test_peers_in_doubt_come_last() -> None:
     """Order is: no doubt, last success, as listed."""
     from services.common.calls import in_order
 
@@ -146,5 +153,5 @@ def test_peers_in_doubt_come_last_and_peers_that_are_down_not_at_all() -> None:
     assert in_order([a, b, c, d]) == [a, b, c, d]
     c.good_at, d.good_at = 2.0, 1.0
     assert in_order([a, b, c, d]) == [c, d, a, b]
-    c.doubtful, a.down = True, True
-    assert in_order([a, b, c, d]) == [d, b, c]
+    c.doubtful = True
+    assert in_order([a, b, c, d]) == [d, a, b, c]
