@@ -6,6 +6,7 @@ does, however we end, and takes its cuts with it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import threading
@@ -51,14 +52,17 @@ class Network:
         self._stream: Stream | None = None
         self._bridged = False
         self._one_at_a_time = threading.Lock()
+        self._changing = asyncio.Lock()  # what stands is read, then replaced: two joins at once would lose one
 
     async def cut(self, by: str, cuts: Sequence[Cut]) -> None:
-        kept = await self._standing()
-        await self._apply([*kept, *((by, cut) for cut in cuts if (by, cut) not in kept)])
+        async with self._changing:
+            kept = await self._standing()
+            await self._apply([*kept, *((by, cut) for cut in cuts if (by, cut) not in kept)])
 
     async def join(self, by: str, cuts: Sequence[Cut]) -> None:
         ended = {(who, cut) for cut in cuts for who in (by, _UNKNOWN)}
-        await self._apply([kept for kept in await self._standing() if kept not in ended])
+        async with self._changing:
+            await self._apply([kept for kept in await self._standing() if kept not in ended])
 
     async def _standing(self) -> list[tuple[str, Cut]]:
         """The kernel's word counts: what another process has healed is not cut again, what it has cut stays."""
