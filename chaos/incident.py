@@ -21,7 +21,7 @@ from chaos.measures.reach import share_back
 from chaos.measures.recovery import Outage, every_outage, fraction, incident_s
 
 USES = ("predict", "control", "calibrate")
-TOLERANCE = 0.10  # of a single value, where the dossier gives none
+TOLERANCE = 0.10  # of a value, where the dossier gives none
 NEVER = "not back before the load ended"
 UNTIMED = "the dossier does not say how long the outage was (when.outage_hours)"
 UNUSED = "nobody used it since the first fault"
@@ -231,10 +231,14 @@ def _text_and_others(seen: _Seen, target: Mapping[str, Any]) -> tuple[float | No
 
 
 def _band(target: Mapping[str, Any]) -> tuple[float, float]:
-    """A range as it is; a single value with its tolerance, absolute where the dossier gives one."""
+    """What counts as the fact: a range as it is, a single value with its tolerance (absolute where the dossier says).
+
+    What the run was set from is reproduced within a tenth of either end: a seat is a whole boot unit wide.
+    """
     value = target["value"]
-    if isinstance(value, int | float):
-        margin = float(target.get("tolerance", TOLERANCE * abs(value)))
-        return value - margin, value + margin
-    low, high = value
-    return float(low), float(high)
+    low, high = (value, value) if isinstance(value, int | float) else map(float, value)
+    if "tolerance" in target:
+        return low - target["tolerance"], high + target["tolerance"]
+    if low == high or target["use"] == "calibrate":
+        return low - TOLERANCE * abs(low), high + TOLERANCE * abs(high)
+    return low, high

@@ -101,7 +101,8 @@ def read(
         try:
             if strict:
                 problems.extend(_refused(path, name, spec))
-            services[name] = _service(f"{path}: services.{name}", name, _interpolate(spec, {**(environ or {}), **variables}))
+            known = {**(environ or {}), **variables}
+            services[name] = _service(f"{path}: services.{name}", name, _interpolate(spec, known))
         except BadExperiment as e:
             problems.extend(e.problems)
     if problems:

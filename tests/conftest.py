@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 
 import pytest
@@ -47,6 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=why))
                 LEFT_OUT[why].append(item.nodeid)
                 break
+
+
+@pytest.fixture(scope="session", autouse=True)
+def images(request: pytest.FixtureRequest) -> None:
+    """Images of today's sources, where tests that need an engine are about to run; what has not changed is cached."""
+    if any(item.get_closest_marker("engine") for item in request.session.items) and not no_engine():
+        subprocess.run([sys.executable, "-m", "chaos.targets.images"], cwd=request.config.rootpath, check=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,8 +18,7 @@ def render(plan: Plan) -> str:
         *textwrap.wrap(plan.claim, WIDTH),
         "",
         f"{len(plan.nodes)} nodes; {knobs or 'no knobs'}",
-        f"load: {plan.load.count} users, {plan.load.rate:g} operations a second "
-        f"(fewer than {plan.load.floor:g} and the run says nothing)",
+        _load(plan),
         f"steady for {plan.steady:g} s, timeline {plan.length:g} s, then {plan.recover:g} s to recover"
         + (f"; 1 s of the run is {in_words(plan.scale)} of the incident" if plan.scale != 1 else ""),
         "",
@@ -30,6 +29,11 @@ def render(plan: Plan) -> str:
         *(f"  left out: {text}" for text in plan.left_out),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _load(plan: Plan) -> str:
+    floor = f"(fewer than {plan.load.floor:g} and the run says nothing)"
+    return f"load: {plan.load.count} users, {plan.load.rate:g} operations a second {floor}"
 
 
 def _timeline(plan: Plan) -> list[str]:

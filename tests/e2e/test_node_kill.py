@@ -36,8 +36,15 @@ def test_prometheus_is_asked_under_compose(tmp_path: Path) -> None:
     assert nothing_left("compose") == []
 
 
-@pytest.mark.parametrize("target", [PROCESS, COMPOSE])
-@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM]])
+@pytest.mark.parametrize(
+    ("target", "signals"),
+    [
+        pytest.param("process", [signal.SIGINT], marks=pytest.mark.box),
+        pytest.param("process", [signal.SIGINT, signal.SIGINT], marks=pytest.mark.box),
+        pytest.param("process", [signal.SIGTERM], marks=pytest.mark.box),
+        pytest.param("compose", [signal.SIGINT, signal.SIGINT], marks=pytest.mark.engine),
+    ],
+)
 def test_an_interrupted_run_heals_ends_and_keeps_its_journal(
     tmp_path: Path, target: str, signals: list[signal.Signals]
 ) -> None:
