@@ -50,11 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 break
 
 
-@pytest.fixture(scope="session", autouse=True)
-def images(request: pytest.FixtureRequest) -> None:
-    """Images of today's sources, where tests that need an engine are about to run; what has not changed is cached."""
-    if any(item.get_closest_marker("engine") for item in request.session.items) and not no_engine():
-        subprocess.run([sys.executable, "-m", "chaos.targets.images"], cwd=request.config.rootpath, check=True)
+@pytest.fixture(scope="session")
+def images(pytestconfig: pytest.Config) -> None:
+    """Images of today's sources; what has not changed is cached."""
+    subprocess.run([sys.executable, "-m", "chaos.targets.images"], cwd=pytestconfig.rootpath, check=True)
+
+
+@pytest.fixture(autouse=True)
+def _images_where_they_matter(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("engine"):
+        request.getfixturevalue("images")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

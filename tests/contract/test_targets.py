@@ -70,6 +70,7 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         from chaos.targets import boxed
 
         return lambda: boxed.here(stack, folder)
+    request.getfixturevalue("images")
     from chaos.targets.compose import Compose
 
     return lambda: Compose(stack, project="chaos-contract", log_dir=folder)

@@ -21,14 +21,22 @@ TARGETS = [
 @pytest.fixture(scope="module", params=TARGETS)
 def as_was(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One as-was run on each target this machine has."""
+    today(request)
     return play(tmp_path_factory.mktemp("as-was"), "run", "zone-fire", "--short", "--target", request.param)
 
 
 @pytest.fixture(scope="module", params=TARGETS)
 def remedied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """The same seed, load and timeline on the remedied stack."""
+    today(request)
     args = ("run", "zone-fire", "--short", "--posture", "remedied", "--target", request.param)
     return play(tmp_path_factory.mktemp("remedied"), *args)
+
+
+def today(request: pytest.FixtureRequest) -> None:
+    """Containers of today's sources."""
+    if request.param == "compose":
+        request.getfixturevalue("images")
 
 
 def rows(done: Done) -> dict[str, Any]:
