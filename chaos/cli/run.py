@@ -168,6 +168,8 @@ def _interruptible() -> Iterator[_Interruption]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+            if seen.count:  # what was played is still to be judged and told; a third Ctrl-C shall not lose that
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _short(path: Path) -> str:

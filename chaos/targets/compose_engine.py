@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -110,9 +111,19 @@ class Engine:
         doomed = list(containers)
         ids = [c.id for c in doomed]
         await self.each(ids, lambda api, id_: api.remove_container(id_, v=True, force=True), 404, 409)
+        await self._gone(ids)
         # A container that compose made anew has taken over its volumes by name, and the engine leaves those.
         names = [name for c in doomed for name in c.volumes]
         await self.each(names, lambda api, name: api.remove_volume(name), 404, 409)
+
+
+    async def _gone(self, ids: Sequence[str]) -> None:
+        """A removal that somebody else began (409) goes on behind our back, and holds the network until it is done."""
+        deadline = time.monotonic() + PATIENCE
+        while ids and await self.ask(lambda api: api.containers(all=True, filters={"id": list(ids)})):
+            if time.monotonic() > deadline:
+                raise TargetError(f"the Docker engine has not removed {len(ids)} containers within {PATIENCE:.0f} s")
+            await asyncio.sleep(0.1)
 
 
 _NAMELESS = re.compile(r"[0-9a-f]{64}")
