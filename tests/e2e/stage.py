@@ -93,14 +93,15 @@ def stack_processes() -> list[str]:
 
 
 def containers() -> list[str]:
-    """Containers of ours, running or not, and our networks."""
+    """Containers of ours, running or not, and our networks that anything is attached to."""
     from docker import APIClient
 
     api = APIClient(timeout=30)
     try:
         every = api.containers(all=True)
         ours = [c["Names"][0] for c in every if any(k.startswith("chaos.") for k in c.get("Labels") or {})]
-        return ours + [n["Name"] for n in api.networks() if n["Name"].startswith("chaos")]
+        networks = [n["Name"] for n in api.networks() if n["Name"].startswith("chaos")]
+        return ours + [name for name in networks if api.inspect_network(name)["Containers"]]
     finally:
         api.close()
 
