@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint images bench golden clean
+.PHONY: demo test lint images bench killmatrix golden clean
 
 demo: $(READY)  ## install, and play the data-centre fire on the best target this machine offers
 	$(BIN)/chaos run zone-fire
@@ -18,6 +18,12 @@ lint: $(READY)  ## style, types, layers
 
 images: $(READY)  ## the stack's and the harness's images, and the base where no registry answers
 	$(BIN)/python -m chaos.targets.images
+
+bench: $(READY)  ## every benchmark, written to docs/benchmarks.md; one: .venv/bin/python -m benchmarks NAME
+	$(BIN)/python -m benchmarks
+
+killmatrix: $(READY)  ## kill everybody at every step boundary of every fault and look what is left; long, can be resumed
+	$(BIN)/python -m benchmarks.killmatrix
 
 golden: $(READY)  ## renew the golden journals' expected findings and reports
 	$(BIN)/python -m tests.golden.make --update

@@ -6,6 +6,9 @@
   x FaultError            a fault could not be injected or healed
     x NoBite              exit 3, a fault was injected and nobody can see it
   x NotSteady             exit 3, the system was not well before the first fault
+  x Stopped               exit 3, a stop condition of the experiment held
+  x LeaseLost             exit 2, the harness stood still for so long that others may be healing in its place
+  x Halted                exit 75, somebody has halted all runs of this user; try again after `chaos resume`
 """
 
 from __future__ import annotations
@@ -41,3 +44,15 @@ class NoBite(FaultError):
 
 class NotSteady(ChaosError):
     exit_code: ClassVar[int] = 3
+
+
+class Stopped(ChaosError):
+    exit_code: ClassVar[int] = 3
+
+
+class LeaseLost(ChaosError):
+    pass
+
+
+class Halted(ChaosError):
+    exit_code: ClassVar[int] = 75  # sysexits.h, EX_TEMPFAIL: nothing is wrong with the command, it may be tried later

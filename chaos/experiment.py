@@ -17,6 +17,18 @@ Condition = Mapping[str, Any]  # a setting's name and its value, or a list of va
 Where = Mapping[str, Any]  # labels, and pick, share, except
 
 
+class Stop(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for"}, kw_only=True):
+    """Ends the run, or a fault, when success or an expression has been outside a figure for a while (run time)."""
+
+    success: str | None = None  # a journey, or `all`
+    promql: str | None = None  # an expression that comes to one number
+    below: str | float | None = None
+    above: str | float | None = None
+    over: str = "5s"  # success: of the operations that ended in the last so many seconds
+    lasts: str = "0s"
+    when: Condition = {}
+
+
 class Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for", "params": "with"}, kw_only=True):
     """One line of the timeline: a fault on nodes, or something an operator does."""
 
@@ -26,7 +38,8 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for", 
     id: str | None = None
     where: Where | Sequence[Where] = {}
     lasts: str | None = None  # ends after this long; without it, and without `until`, at the end of the timeline
-    until: str | None = None  # "plant": each node when its boot unit is back
+    every: str | None = None  # one node after the other, each so long after the one before
+    until: str | Stop | None = None  # "plant": each node when its boot unit is back; or a condition that ends it early
     params: Mapping[str, Any] = {}
     when: Condition = {}
 
@@ -37,11 +50,20 @@ class Gap(msgspec.Struct, forbid_unknown_fields=True):
     may_hold: bool = False
 
 
+class Peak(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for"}):
+    """More users for a while, in run time: users and their patience are not scaled."""
+
+    at: str
+    lasts: str
+    times: float  # the ordinary rate
+
+
 class Users(msgspec.Struct, forbid_unknown_fields=True):
     users: str
     count: int
     rate: str
     floor: str
+    peak: Peak | None = None
 
 
 class Steady(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for"}):
@@ -49,8 +71,9 @@ class Steady(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for"}
     within: str = "60s"
 
 
-class StackChoice(msgspec.Struct, forbid_unknown_fields=True):
+class StackChoice(msgspec.Struct, forbid_unknown_fields=True, rename={"sets": "set"}):
     posture: str | None = None
+    sets: Mapping[str, Any] = {}  # knobs of the stack on top of the posture; the command line's --set wins
 
 
 class Operation(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,6 +91,31 @@ class Plant(msgspec.Struct, forbid_unknown_fields=True):
     seats: Mapping[str, int] = {}  # component: boot unit; any other node is seated by the seed
 
 
+class Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """How far the timeline may reach; a plan that goes further is refused."""
+
+    max_nodes: int | None = None  # different nodes that any fault hits
+    max_share: str | float | None = None  # of the stack's nodes
+    max_duration: str | None = None  # of the timeline, and written like its times
+
+
+class Region(msgspec.Struct, forbid_unknown_fields=True):
+    form: Sequence[str]  # what one can report, in the order of the form
+    app: str | float  # share of the people who use the app
+
+
+class People(msgspec.Struct, forbid_unknown_fields=True):
+    """People who report an outage: see chaos/models/reports.py. Times as in the timeline."""
+
+    visit_every: str
+    finds_form: str
+    notice: str | float
+    first: str | float
+    regions: Mapping[str, Region]
+    tries: int = 3
+    count: int = 6000
+
+
 class Experiment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: str
     claim: str
@@ -77,20 +125,41 @@ class Experiment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     incident: str | None = None  # seeds/<incident>.yaml
     scale: float = 1.0  # incident seconds a run second; the timeline and the checks are then in incident time
     stack: StackChoice = msgspec.field(default_factory=StackChoice)
+    knobs: Mapping[str, Any] = {}  # settings of the experiment alone, for `when`; the command line's --set wins
     steady: Steady = msgspec.field(default_factory=Steady)
     hold: str = "2s"
     recover: str = "20s"
     operators: Mapping[str, Operation] = {}
     plant: Plant | None = None
+    people: People | None = None
+    limits: Limits = msgspec.field(default_factory=Limits)
+    stop: Sequence[Stop] = ()
     short: Mapping[str, Any] = {}  # laid over the file by --short
+    like: str | None = None  # another experiment, over which this file is laid
+    sweep: Mapping[str, Sequence[Any]] = {}  # knob: values that `chaos sweep` tries where no --set says otherwise
 
 
 def read(path: Path, short: bool = False) -> Experiment:
     """The experiment in `path`. Raises BadExperiment with every problem found."""
-    doc = document(path)
+    doc = _whole(path)
     if short:
         doc = _overlaid(doc, doc.get("short") or {})
     return _convert(path, doc)
+
+
+def _whole(path: Path) -> Mapping[str, Any]:
+    """The file, laid over the experiment it is `like`. Lists are replaced, mappings merged."""
+    doc = document(path)
+    if (name := doc.get("like")) is None:
+        return doc
+    base = path.parent / f"{name}.yaml"
+    if not base.is_file():
+        known = registry.hint(str(name), [p.stem for p in path.parent.glob("*.yaml")])
+        raise BadExperiment(f"{path}: like: no experiment {name!r} beside it; {known}")
+    under = document(base)
+    if "like" in under:
+        raise BadExperiment(f"{path}: like: {name} is like {under['like']!r} itself; name that one")
+    return _overlaid(under, doc)
 
 
 def document(path: Path) -> Mapping[str, Any]:
@@ -134,10 +203,12 @@ def _convert(path: Path, doc: Mapping[str, Any]) -> Experiment:
                 problems.append(f"{path}: {place}: {_readable(e)}")
             return None
 
-    timeline = doc.get("timeline")
-    for n, entry in enumerate(timeline if isinstance(timeline, list) else ()):
-        piece(Entry, entry, f"timeline[{n}]")
-    pieces = {"load": Users, "steady": Steady, "stack": StackChoice, "plant": Plant}
+    lists = {"timeline": Entry, "stop": Stop}
+    for key, kind in lists.items():
+        entries = doc.get(key)
+        for n, entry in enumerate(entries if isinstance(entries, list) else ()):
+            piece(kind, entry, f"{key}[{n}]")
+    pieces = {"load": Users, "steady": Steady, "stack": StackChoice, "plant": Plant, "people": People, "limits": Limits}
     for key, kind in pieces.items():
         if doc.get(key) is not None:
             piece(kind, doc[key], key)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from chaos import errors, registry
 from chaos.checkers.bite import Bite
 from chaos.checkers.floor import Floor
+from chaos.checkers.machine import Machine, stolen
 from chaos.checkers.steady import Steady
 from chaos.evidence import cite
 from chaos.incident import Row, rows
@@ -18,6 +19,14 @@ from chaos.model import Finding, Verdict
 from chaos.plan import CheckSpec
 from chaos.protocols import Checker
 
+# What a run that was stopped early can still be convicted of: more of it could not have undone this. A rate or a
+# quantile over the part that was played could have: it holds the worst of the run without what would have come after.
+CONVICTS_EARLY = frozenset({"delivery", "promql", "recovery"})
+
+# What a machine without processors to spare cannot do: lose what was acknowledged.
+CONVICTS_STARVED = frozenset({"delivery"})
+STARVED = "the machine was starved (see machine), so nobody knows whose doing it is"
+
 ASSUMPTIONS: tuple[Checker, ...] = (Floor(), Steady(), Bite())
 
 
@@ -26,7 +35,12 @@ def judge(journal: Journal, run: str = "") -> Judgement:
     ending = tuple(_ending(journal))
     assumptions = tuple(_safely(type(a).__name__.lower(), a, journal) for a in ASSUMPTIONS)
     sound = all(f.verdict is Verdict.PASS for f in (*ending, *assumptions))
-    checks = tuple(_marked(spec, _checked(spec, journal), sound) for spec in journal.plan.checks)
+    # What others got of the machine is judged where it was counted.
+    machine = _safely("machine", Machine(), journal) if stolen(journal) else None
+    starved = machine is not None and machine.verdict is not Verdict.PASS
+    checks = tuple(_marked(spec, _checked(spec, journal, starved), sound) for spec in journal.plan.checks)
+    if machine is not None:
+        assumptions = (*assumptions, _borne(machine, checks))
     if not checks:  # nothing is PASS by absence
         checks = (Finding("checks", Verdict.INCONCLUSIVE, "the plan has no check, so nothing was judged"),)
     targets, broken = _targets(journal)
@@ -41,17 +55,41 @@ def judge(journal: Journal, run: str = "") -> Judgement:
     )
 
 
+def _borne(machine: Finding, checks: tuple[Finding, ...]) -> Finding:
+    """A machine that was taken away makes nothing hold that does not: it counts where something failed."""
+    if machine.verdict is Verdict.PASS or any(STARVED in f.summary for f in checks):
+        return machine
+    return replace(machine, verdict=Verdict.PASS, summary=f"{machine.summary}; but no check failed")
+
+
 def _counts(finding: Finding) -> Verdict:
     """A check that fails as it is known to fail leaves the run green."""
     return Verdict.PASS if finding.known_gap and finding.verdict is Verdict.FAIL else finding.verdict
 
 
-def _checked(spec: CheckSpec, journal: Journal) -> Finding:
+def _checked(spec: CheckSpec, journal: Journal, starved: bool) -> Finding:
     try:
         checker: Checker = registry.build(registry.load("chaos.checkers", spec.check), spec.params)
     except errors.BadExperiment as e:  # a plan of another version of ours
         return Finding(spec.id, Verdict.INCONCLUSIVE, f"cannot be made: {e}")
-    return _safely(spec.id, checker, journal)
+    finding = _safely(spec.id, checker, journal)
+    if finding.verdict is Verdict.FAIL and _cut_off(journal):
+        words = f"{finding.summary}; the run was cut off, so nobody knows what it would have shown"
+        return replace(finding, verdict=Verdict.INCONCLUSIVE, summary=words)
+    excused = starved and spec.check not in CONVICTS_STARVED and not spec.known_gap  # a known gap convicts nobody
+    if finding.verdict is Verdict.FAIL and excused:
+        words = f"{finding.summary}; {STARVED}"
+        return replace(finding, verdict=Verdict.INCONCLUSIVE, summary=words)
+    if finding.verdict is Verdict.FAIL and spec.check not in CONVICTS_EARLY and any(journal.of("run.stopped")):
+        words = f"{finding.summary}; of the part that was played, which convicts nobody"
+        return replace(finding, verdict=Verdict.INCONCLUSIVE, summary=words)
+    return finding
+
+
+def _cut_off(journal: Journal) -> bool:
+    """Interrupted or killed, with users still among the faults: what they met is not what was planned."""
+    ends = list(journal.of("run.end"))
+    return not ends or ends[-1][1].data.get("status") == "interrupted"
 
 
 def _safely(name: str, checker: Checker, journal: Journal) -> Finding:
@@ -81,10 +119,13 @@ def _ending(journal: Journal) -> Iterator[Finding]:
         mild = e.data.get("type") == "Interrupted" or getattr(kind, "exit_code", 2) == Verdict.INCONCLUSIVE.exit_code
         verdict = Verdict.INCONCLUSIVE if mild else Verdict.ERROR
         yield Finding("run", verdict, str(e.data.get("error", "no words")), cite(journal=[n]))
+    for n, e in journal.of("run.stopped"):
+        words = f"stopped at {e.t:.1f} s by {e.subject} ({e.data.get('condition')}; it was {e.data.get('value'):.4g})"
+        yield Finding("run", Verdict.INCONCLUSIVE, words, cite(journal=[n]))
     ends = list(journal.of("run.end"))
     if not ends:
         yield Finding("run", Verdict.INCONCLUSIVE, "the journal has no run.end: the run was cut off, run it again")
-    elif (status := ends[-1][1].data.get("status")) != "done" and not any(journal.of("run.error")):
+    elif (status := ends[-1][1].data.get("status")) not in ("done", "stopped") and not any(journal.of("run.error")):
         yield Finding("run", Verdict.INCONCLUSIVE, f"the run ended as {status!r}", cite(journal=[ends[-1][0]]))
     line, left = _residue(journal)
     if left:

@@ -70,6 +70,7 @@ class Op(msgspec.Struct, frozen=True):
     status: int = 0  # HTTP status, 0 when there was no answer
     error: str = ""
     ids: tuple[str, ...] = ()  # op "readback" only: every id found, as often as it was found
+    age: float | None = None  # seconds: how old the newest content shown was, where a journey shows any
 
     @property
     def ok(self) -> bool:

@@ -42,33 +42,147 @@ class CanKill(Target, Protocol):
 
 
 @runtime_checkable
+class CanStop(CanKill, Protocol):
+    async def stop(self, nodes: Sequence[Node], grace: float) -> None: ...  # SIGTERM; SIGKILL after `grace` seconds
+
+
+@runtime_checkable
+class CanRestart(CanStop, Protocol):
+    """What ran before is noted first, so that any process can tell whether other processes run now."""
+
+    async def restart(self, nodes: Sequence[Node], grace: float) -> None: ...  # stop and start; not until healthy
+    async def restarted(self, node: Node) -> bool: ...  # it runs, and not as the processes that were noted
+    async def forget_restart(self, nodes: Sequence[Node]) -> None: ...  # idempotent
+
+
+@runtime_checkable
 class CanPause(Target, Protocol):
     async def pause(self, nodes: Sequence[Node]) -> None: ...  # SIGSTOP or freezer, every process of each node
     async def resume(self, nodes: Sequence[Node]) -> None: ...
     async def paused(self, node: Node) -> bool: ...
 
 
+@runtime_checkable
+class CanStarve(Target, Protocol):
+    """A limit holds for whatever runs in the node, also after a restart, until `feed`."""
+
+    async def starve(self, nodes: Sequence[Node], share: float) -> None: ...  # of one core, all processes together
+    async def feed(self, nodes: Sequence[Node]) -> None: ...  # idempotent
+    async def starved(self, node: Node) -> bool: ...  # it wants more than it gets; takes up to a second
+
+
+@runtime_checkable
+class CanSqueeze(Target, Protocol):
+    """As CanStarve: for whatever runs in the node. Who wants more memory loses its biggest process."""
+
+    async def squeeze(self, nodes: Sequence[Node], limit: int) -> None: ...  # bytes, all processes together
+    async def release(self, nodes: Sequence[Node]) -> None: ...  # idempotent
+    async def squeezed(self, node: Node) -> int | None: ...  # the limit in force, bytes; None if there is none
+
+
+@runtime_checkable
+class CanLeak(CanKill, Protocol):
+    """Memory that is the node's and no service's, taken at `rate` bytes a second; the node has `limit` bytes in all."""
+
+    async def leak(self, nodes: Sequence[Node], rate: int, limit: int) -> None: ...
+    async def seal(self, nodes: Sequence[Node]) -> None: ...  # idempotent
+    async def leaks(self, node: Node) -> bool: ...  # what leaked grows, or the node has ended of it
+
+
 @dataclass(frozen=True)
-class Cut:
-    """No packet passes from `a` to `b` (nor back, where `both`). `b` None: everybody else, host and internet too."""
+class Link:
+    """What passes from `a` to `b` (and back, where `both`). `b` None: everybody else, host and internet too."""
 
     a: frozenset[str]  # node names
     b: frozenset[str] | None = None
     both: bool = True
 
 
+@dataclass(frozen=True)
+class Requests:
+    """HTTP requests to `a` of a link, and what becomes of a share: held for `ms`, or if that is 0, `status` at once."""
+
+    path: str = "*"  # a glob over the path without its query
+    method: str = ""  # any
+    port: int = 0  # any
+    share: float = 1.0
+    status: int = 503  # 0: a reset
+    ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How a link treats packets. Shares are 0..1; what is 0 is not touched. `reset`: TCP is answered with a reset."""
+
+    delay_ms: float = 0.0  # one way
+    jitter_ms: float = 0.0  # more or less than the delay, at most
+    loss: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0  # overtake what is delayed
+    corrupt: float = 0.0
+    rate_kbit: float = 0.0  # each way; 0: as fast as it goes
+    reset: bool = False
+    http: Requests | None = None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What was seen of a link that is cut or shaped, since that link last changed."""
+
+    packets: int  # that met the fault: dropped where it is cut, handled where it is shaped
+    changed: int = 0  # of them lost, doubled, overtaking or corrupted; requests that were hit
+    delay_ms: float = 0.0  # that they were really held, on average; requests that were hit
+    requests: int = 0  # that were read, hit or not
+
+
+@dataclass(frozen=True)
+class RoundTrips:
+    """What became of a few packets, sent over a link all at once; the kernel of the other side answers, no program."""
+
+    sent: int
+    ms: Sequence[float]  # of those that were answered within a second, the shortest first
+
+
 @runtime_checkable
 class CanCut(Target, Protocol):
     """Cuts are kept by who asked for them, so that overlapping ones heal in any order. One call, one transaction."""
 
-    async def cut(self, by: str, cuts: Sequence[Cut]) -> None: ...
-    async def join(self, by: str, cuts: Sequence[Cut]) -> None: ...
-    async def is_cut(self, cut: Cut) -> bool: ...  # asked of the kernel, not of our own memory
+    async def cut(self, by: str, links: Sequence[Link]) -> None: ...
+    async def join(self, by: str, links: Sequence[Link]) -> None: ...
+    async def is_cut(self, link: Link) -> bool: ...  # asked of the kernel, not of our own memory
+
+
+@runtime_checkable
+class CanShape(CanCut, Protocol):
+    """Links that are worse, kept as cuts are; qualities of several askers on one link add up."""
+
+    async def shape(self, by: str, links: Sequence[Link], quality: Quality) -> None: ...
+    async def unshape(self, by: str, links: Sequence[Link]) -> None: ...
+    async def traffic(self, by: str, link: Link) -> Traffic | None: ...  # of the kernel and the helper; None: no fault
+    async def round_trips(self, link: Link) -> RoundTrips: ...  # from one node of `b` to one of `a` and back
 
 
 @runtime_checkable
 class CanPower(CanCut, CanKill, Protocol):
     """Power loss is a link that goes dark and then processes that are gone."""
+
+
+@runtime_checkable
+class CanForgetNames(Target, Protocol):
+    """Look-ups that nobody answers, for whatever runs in the node, also after a restart."""
+
+    async def hide_names(self, nodes: Sequence[Node]) -> None: ...
+    async def show_names(self, nodes: Sequence[Node]) -> None: ...  # idempotent
+    async def resolves(self, node: Node) -> bool: ...  # its own name, by a look-up inside it; takes up to 3 s
+
+
+@runtime_checkable
+class CanFill(Target, Protocol):
+    """A node's volumes, and never the host's disk. Also after a restart, until `drain`."""
+
+    async def fill(self, nodes: Sequence[Node]) -> None: ...  # refused for a node without a volume that can be filled
+    async def drain(self, nodes: Sequence[Node]) -> None: ...  # idempotent
+    async def full(self, node: Node) -> bool: ...  # a write in the node fails with ENOSPC, on each of its volumes
 
 
 @runtime_checkable
@@ -79,8 +193,22 @@ class CanDeploy(Target, Protocol):
 
 
 @runtime_checkable
+class CanSkew(Target, Protocol):
+    """The wall clock of a node's programs, as they are started; a change restarts the node."""
+
+    async def skew(self, nodes: Sequence[Node], seconds: float) -> None: ...
+    async def unskew(self, nodes: Sequence[Node]) -> None: ...  # idempotent
+    async def clock(self, node: Node) -> tuple[float, float]: ...  # how far off, and how unsure that is: seconds
+
+
+@runtime_checkable
 class CanExec(Target, Protocol):
     async def exec(self, node: Node, command: Sequence[str], timeout: float = 10.0) -> tuple[int, str]: ...
+
+
+@runtime_checkable
+class CanTell(CanDeploy, CanExec, Protocol):
+    """Somebody in a node is told something by its configuration, and says by a command whether he knows."""
 
 
 class Hosted(Protocol):
@@ -100,10 +228,23 @@ class Fault(Protocol[T_contra]):
     """`needs` is the one capability it asks of a target: checked while planning, before anything is touched."""
 
     needs: ClassVar[type]
+    ahead: ClassVar[float] = 0.3  # seconds that `still` may take: it is asked so long before the heal
 
     async def inject(self, target: T_contra, nodes: Sequence[Node]) -> None: ...
     async def confirm(self, target: T_contra, nodes: Sequence[Node]) -> bool: ...  # look, don't touch: does it bite?
     async def heal(self, target: T_contra, nodes: Sequence[Node]) -> None: ...  # idempotent, keeps no state in self
+
+    async def still(self, target: T_contra, nodes: Sequence[Node]) -> bool:
+        """Right before the heal: is it in force yet? To be overridden where `confirm` asks for more than that."""
+        return await self.confirm(target, nodes)
+
+    async def figures(self, target: T_contra, nodes: Sequence[Node]) -> Mapping[str, float]:
+        """What can be measured of its effect while it is there, for the journal; quick, looks and does not touch."""
+        return {}
+
+    async def vitals(self, target: T_contra, nodes: Sequence[Node]) -> Mapping[str, float]:
+        """How the nodes are, fault or none: the same figures before, during and after. Looks and does not touch."""
+        return {}
 
 
 class Probe(Protocol):

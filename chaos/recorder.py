@@ -44,9 +44,13 @@ class Recorder:
         early = [msgspec.structs.replace(e, t=round(e.t + self._zero - t0, 6)) for e in self._early]
         self._zero, self._early = t0, None
         rewritten = self._path.with_suffix(".new")
-        rewritten.write_bytes(b"".join(self._encode(e) + b"\n" for e in early))
+        with rewritten.open("wb") as out:
+            out.write(b"".join(self._encode(e) + b"\n" for e in early))
+            out.flush()
+            os.fsync(out.fileno())
         self._file.close()
         rewritten.replace(self._path)
+        _sync_folder(self._path.parent)
         self._file = self._path.open("ab", buffering=0)
 
     def _write(self, line: bytes, sync: bool) -> None:
@@ -75,3 +79,12 @@ class Recorder:
             print(f"Lines that {self._path} had no room for:", file=sys.stderr)
             print(self._unwritten.decode(), file=sys.stderr, end="")
         self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the file is found under its name after a loss of power too."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -17,9 +17,10 @@ from chaos.errors import BadExperiment
 
 
 def names(package: str) -> list[str]:
-    """Every name that `package` (chaos.faults, chaos.checkers, chaos.probes) knows, sorted."""
+    """Every name that `package` (chaos.faults, chaos.checkers, chaos.probes) knows, sorted: zone_cut.py is zone-cut."""
     found: ModuleType = importlib.import_module(package)
-    return sorted(m.name for m in pkgutil.iter_modules(found.__path__) if not m.name.startswith("_"))
+    stems = (m.name for m in pkgutil.iter_modules(found.__path__) if not m.name.startswith("_"))
+    return sorted(stem.replace("_", "-") for stem in stems)
 
 
 def load(package: str, name: str) -> type[Any]:
@@ -27,7 +28,7 @@ def load(package: str, name: str) -> type[Any]:
     kind = package.rpartition(".")[2].removesuffix("s")
     if name not in (known := names(package)):
         raise BadExperiment(f"no {kind} called {name!r}; {hint(name, known)}")
-    module = importlib.import_module(f"{package}.{name}")
+    module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
     classes = [
         value
         for key, value in vars(module).items()

@@ -18,12 +18,13 @@ import yaml
 
 from chaos.errors import BadExperiment
 from chaos.model import Node
+from chaos.units import duration
 
 HONOURED = {"command", "environment", "labels", "healthcheck", "depends_on", "profiles", "networks", "volumes"}
 # What only containers have a use for; a process of the same name needs none of it.
 CONTAINER_ONLY = {
     "image", "build", "user", "cap_drop", "security_opt", "read_only", "tmpfs", "init", "ports", "expose",
-    "stop_grace_period", "mem_limit", "cpus", "pids_limit", "logging",
+    "stop_grace_period", "cgroup_parent", "mem_limit", "cpus", "pids_limit", "logging",
 }  # fmt: skip
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_]\w*)(?:(:?-)([^}]*))?\}|([A-Za-z_]\w*)|(\{[^}]*\}?))")
 
@@ -42,6 +43,8 @@ class Service:
     ports: tuple[tuple[str, int, int], ...]  # host address, host port, container port
     image: str | None
     build: bool
+    bounded: tuple[str, ...] = ()  # those volumes that say their size: file systems in memory
+    context: str = ""  # folder it is built from, as the file has it; empty where it names none
 
     @property
     def optional(self) -> bool:
@@ -62,6 +65,12 @@ class Stack:
     @property
     def nodes(self) -> tuple[Node, ...]:
         return tuple(sorted(s.node for s in self.services.values()))
+
+    @property
+    def between_zones_ms(self) -> float:
+        """How far zones are apart, one way. Raises BadExperiment."""
+        text = (self.extension.get("network") or {}).get("between_zones", "0ms")
+        return 1000 * duration(text, f"{self.path}: x-chaos.network.between_zones")
 
     @property
     def root(self) -> Path:
@@ -102,12 +111,24 @@ def read(
             if strict:
                 problems.extend(_refused(path, name, spec))
             known = {**(environ or {}), **variables}
-            services[name] = _service(f"{path}: services.{name}", name, _interpolate(spec, known))
+            services[name] = _service(f"{path}: services.{name}", name, _interpolate(spec, known), _sized(doc))
         except BadExperiment as e:
             problems.extend(e.problems)
     if problems:
         raise BadExperiment(*problems)
     return Stack(path.resolve(), services, settings, variables, profiles, extension, _gateway(doc))
+
+
+def beside(stack: Stack, profile: str) -> Mapping[str, Service]:
+    """Services that only `profile` turns on: no nodes of the stack. Raises BadExperiment without one."""
+    found = {}
+    for name, spec in _document(stack.path)["services"].items():
+        if spec.get("profiles") == [profile]:
+            plain = _interpolate({k: v for k, v in spec.items() if k != "volumes"}, stack.variables)
+            found[name] = _service(f"{stack.path}: services.{name}", name, plain)
+    if not found:
+        raise BadExperiment(f"{stack.path}: no service has `profiles: [{profile}]`, so there is nothing to start")
+    return found
 
 
 def _document(path: Path) -> Mapping[str, Any]:
@@ -136,9 +157,14 @@ def _settings(
             hint = _known(knob, set(settings) - {"posture"})
             raise BadExperiment(f"--set {knob}={text}: no knob called {knob!r}; {hint}")
         value = yaml.load(text, Loader=yaml.CSafeLoader)
+        if isinstance(settings[knob], float) and type(value) is int:
+            value = float(value)
         if type(value) is not type(settings[knob]):
-            wanted = {bool: "true or false", int: "a whole number"}.get(type(settings[knob]), "text")
-            raise BadExperiment(f"--set {knob}={text}: expected {wanted}")
+            wanted = {bool: "true or false", int: "a whole number", float: "a number"}
+            raise BadExperiment(f"--set {knob}={text}: expected {wanted.get(type(settings[knob]), 'text')}")
+        form = (extension.get("forms") or {}).get(knob)
+        if form and not re.fullmatch(form["pattern"], str(value)):
+            raise BadExperiment(f"--set {knob}={text}: expected {form['expected']}")
         settings[knob] = value
     return settings
 
@@ -185,7 +211,7 @@ def _variable(m: re.Match[str], variables: Mapping[str, str]) -> str:
     return value or ""
 
 
-def _service(where: str, name: str, spec: Mapping[str, Any]) -> Service:
+def _service(where: str, name: str, spec: Mapping[str, Any], sized: frozenset[str] = frozenset()) -> Service:
     labels = _pairs(spec.get("labels"))
     node = Node(
         name,
@@ -205,6 +231,8 @@ def _service(where: str, name: str, spec: Mapping[str, Any]) -> Service:
         ports=tuple(_port(where, p) for p in spec.get("ports") or ()),
         image=spec.get("image"),
         build="build" in spec,
+        bounded=tuple(_volume(where, v) for v in spec.get("volumes") or () if _source(v) in sized),
+        context=_context(spec.get("build")),
     )
 
 
@@ -231,9 +259,24 @@ def _healthcheck(value: Any) -> tuple[str, ...] | None:
     return tuple(map(str, test[1:])) if test[0] == "CMD" else ("sh", "-c", str(test[1]))
 
 
+def _context(build: Any) -> str:
+    return str(build.get("context", "")) if isinstance(build, dict) else str(build or "")
+
+
 def _volume(where: str, value: Any) -> str:
     path = str(value.get("target", "") if isinstance(value, dict) else value).split(":")
     return path[1] if len(path) > 1 else path[0]
+
+
+def _source(value: Any) -> str:
+    """The name of a volume that has one."""
+    return str(value.get("source", "") if isinstance(value, dict) else str(value).split(":")[0])
+
+
+def _sized(doc: Mapping[str, Any]) -> frozenset[str]:
+    """Names of volumes that are file systems in memory of a size of their own."""
+    options = {name: (spec or {}).get("driver_opts") or {} for name, spec in (doc.get("volumes") or {}).items()}
+    return frozenset(n for n, o in options.items() if o.get("type") == "tmpfs" and "size=" in str(o.get("o", "")))
 
 
 def _address(networks: Any) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -81,3 +83,31 @@ def find(runs: Path, name: str) -> Path:
 
 def every(runs: Path) -> Iterator[Path]:
     return (plan.parent for plan in runs.glob("*/*/plan.json"))
+
+
+@contextmanager
+def held(run: Path, wait: bool = True) -> Iterator[bool]:
+    """The run's folder is ours while the block lasts; False if it is somebody's and we do not wait.
+
+    The kernel keeps the lock and gives it back however we end, also to a process in another box: so whoever asks knows
+    which runs go on, without a file that a killed run would leave behind. Where the disk has no locks nobody has one.
+    """
+    folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY)
+    ours = True
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            ours = False
+        except OSError:
+            pass
+        yield ours
+    finally:
+        os.close(folder)
+
+
+def running(run: Path) -> bool:
+    """Whether somebody plays this run, or judges it for the first time, right now."""
+    with suppress(FileNotFoundError), held(run, wait=False) as free:
+        return not free
+    return False

@@ -6,9 +6,9 @@ import re
 
 from chaos.errors import BadExperiment
 
-SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
-_DURATION = re.compile(rf"{_NUMBER}\s*(ms|s|min|h)")
+_DURATION = re.compile(rf"{_NUMBER}\s*(ms|s|min|h|d)")
 _SHARE = re.compile(rf"{_NUMBER}\s*%")
 _RATE = re.compile(rf"{_NUMBER}\s*/\s*(s|min|h)")
 
@@ -17,7 +17,7 @@ def duration(text: str, where: str = "") -> float:
     """Seconds in `text`. Raises BadExperiment, naming `where`."""
     if m := _DURATION.fullmatch(str(text).strip()):
         return float(m[1]) * SECONDS[m[2]]
-    raise BadExperiment(f"{where}: {text!r} is not a duration; expected something like 250ms, 10s, 5min or 1.5h")
+    raise BadExperiment(f"{where}: {text!r} is not a duration; expected something like 250ms, 10s, 5min, 1.5h or 3d")
 
 
 def share(text: str | float, where: str = "") -> float:

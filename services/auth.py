@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import secrets
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.common import backends
 from services.common.cache import Cache
+from services.common.certificate import certified
+from services.common.chores import Term
 from services.common.db import Database
 from services.common.errors import Refused
-from services.common.identity import check_user
-from services.common.passwords import Passwords, check_password
+from services.common.identity import user_of
+from services.common.limits import Limits
+from services.common.passwords import Login, Passwords, login_of
 from services.common.settings import SETTINGS
 from services.common.tokens import Tokens
-from services.common.web import Service, answer, body
+from services.common.web import Service, answer, whole
 
 SESSION_LIFE = 24 * 3600  # seconds
+DAMPING = "1"  # seconds that who was thrown out is asked to wait before a second log-in, twice as long each time
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     name text PRIMARY KEY,
@@ -27,20 +31,20 @@ CREATE TABLE IF NOT EXISTS users (
 )"""
 
 
-class Login(msgspec.Struct):
-    user: str
-    password: str
-
-
 class Auth:
     def __init__(self) -> None:
         self.database = Database(SCHEMA)
         self.cache = Cache()
         self._passwords = Passwords()
-        self._tokens = Tokens(SETTINGS.need("TOKEN_KEY"), "messaging")
+        self.ring = Term("rotate the token key", 1.0)
+        self.limits = Limits(SETTINGS.peers("LIMITER"))
+        self._backends = backends.configured(self.cache)
+        self._damped = SETTINGS.flag("DAMPED_LOGIN")
+        self._tokens = Tokens(SETTINGS.need("TOKEN_KEY"), "messaging", self.ring)
 
     async def register(self, request: Request) -> Response:
-        login = await self._login(request)
+        certified(request)
+        login = await login_of(request)
         if await self._stored(login.user) is None:
             made = await self.database.write(
                 "INSERT INTO users (name, password) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING name",
@@ -56,36 +60,53 @@ class Auth:
         return answer({"user": login.user})
 
     async def app_token(self, request: Request) -> Response:
+        certified(request)
         return answer({"token": self._tokens.issue(await self._verified(request))})
 
     async def login(self, request: Request) -> Response:
+        certified(request)
         self.cache.pool()  # no use in hashing a password when there is nowhere to keep the session
-        user = await self._verified(request)
+        login = await login_of(request)
+        await self.limits.ask("logins", login.user)
+        user = await self._matching(login)
+        self._in_force()
         session = secrets.token_urlsafe(24)
-        await self.cache.write("SET", f"session:{session}", user, "EX", SESSION_LIFE)
+        await self._backends.keep(session, user, SESSION_LIFE, request.scope["request_id"])
         cookie = f"session={session}; Max-Age={SESSION_LIFE}; Path=/; HttpOnly; SameSite=Lax"
         return answer({"session": session}, headers={"Set-Cookie": cookie})
 
     async def me(self, request: Request) -> Response:
+        certified(request)
         authorization = request.headers.get("authorization")
         if authorization is not None:
             return answer({"user": self._tokens.user(authorization)})
         session = request.cookies.get("session", "")
         if not session:
             raise Refused(401, "no credentials: send Authorization: Bearer TOKEN or the cookie `session`")
-        user = await self.cache.read("GET", f"session:{session[:64]}")
+        self._in_force()
+        user = await self._backends.user(session[:64], request.scope["request_id"])
         if user is None:
-            raise Refused(401, "this session is not known or has ended; log in again")
-        return answer({"user": user.decode()})
+            # The browser forgets the cookie, whatever the other back ends would have said of it.
+            headers = {"Set-Cookie": "session=; Max-Age=0; Path=/"} | ({"Retry-After": DAMPING} if self._damped else {})
+            raise Refused(401, "this session is not known or has ended; log in again", headers)
+        return answer({"user": user})
 
-    async def _login(self, request: Request) -> Login:
-        login = await body(request, Login)
-        check_user(login.user)
-        check_password(login.password)
-        return login
+    async def feed(self, request: Request) -> Response:
+        """Called by services of this stack: whether the back ends that a refresh meets have this user's feed."""
+        user, checks = user_of(request), whole(request, "checks", 1, 50)
+        if not self._backends.feeds(request.scope["request_id"], checks):
+            raise Refused(403, f"a session back end has no feed of {user!r}; show the copy you have")
+        return answer({"user": user})
+
+    def _in_force(self) -> None:
+        """Without keys that hold nobody is let in, by session as little as by token. Raises Refused(401)."""
+        if self.ring.over:
+            raise Refused(401, "the keys of this house ran out; rotate them")
 
     async def _verified(self, request: Request) -> str:
-        login = await self._login(request)
+        return await self._matching(await login_of(request))
+
+    async def _matching(self, login: Login) -> str:
         if not await self._passwords.matches(await self._stored(login.user), login.password):
             raise Refused(401, "user and password do not match")
         return login.user
@@ -102,8 +123,9 @@ def main() -> None:
         Route("/auth/app-token", auth.app_token, methods=["POST"]),
         Route("/auth/login", auth.login, methods=["POST"]),
         Route("/auth/me", auth.me),
+        Route("/auth/feed", auth.feed),
     ]
-    Service("auth", routes, parts=[auth.database, auth.cache]).run()
+    Service("auth", routes, parts=[auth.database, auth.cache, auth.limits], admin=auth.ring.routes).run()
 
 
 if __name__ == "__main__":

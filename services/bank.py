@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.common.errors import Refused
-from services.common.identity import check_user
 from services.common.ledger import Ledger
-from services.common.passwords import Passwords, check_password
+from services.common.passwords import Login, Passwords, login_of
 from services.common.settings import SETTINGS
 from services.common.tokens import Tokens
-from services.common.web import Service, answer, body
+from services.common.web import Service, answer
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS customers (
@@ -23,36 +21,20 @@ CREATE TABLE IF NOT EXISTS customers (
 )"""
 
 
-class Login(msgspec.Struct):
-    user: str
-    password: str
-
-
 class Bank:
     def __init__(self) -> None:
-        self.ledger = Ledger(SCHEMA)
+        self.ledger = Ledger(self._user, SCHEMA)
         self._passwords = Passwords()
         self._tokens = Tokens(SETTINGS.need("TOKEN_KEY"), "bank")
 
     async def login(self, request: Request) -> Response:
-        login = await body(request, Login)
-        check_user(login.user)
-        check_password(login.password)
+        login = await login_of(request)
         stored = await self._stored(login.user)
         if stored is None:
             stored = await self._welcome(login)
         if not await self._passwords.matches(stored, login.password):
             raise Refused(401, "user and password do not match")
         return answer({"token": self._tokens.issue(login.user)})
-
-    async def transfer(self, request: Request) -> Response:
-        return await self.ledger.transfer(self._user(request), request)
-
-    async def balance(self, request: Request) -> Response:
-        return await self.ledger.balance(self._user(request))
-
-    async def paid(self, request: Request) -> Response:
-        return await self.ledger.paid(self._user(request), request)
 
     def _user(self, request: Request) -> str:
         return self._tokens.user(request.headers.get("authorization", ""))
@@ -76,9 +58,7 @@ def main() -> None:
     bank = Bank()
     routes = [
         Route("/login", bank.login, methods=["POST"]),
-        Route("/transfers", bank.transfer, methods=["POST"]),
-        Route("/balance", bank.balance),
-        Route("/readback", bank.paid),
+        *bank.ledger.routes(),
     ]
     Service("bank", routes, parts=[bank.ledger.database]).run()
 

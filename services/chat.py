@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.common.chores import Outbox
 from services.common.db import Database
 from services.common.errors import Refused
 from services.common.identity import check_id, check_user, user_of
+from services.common.limits import Limits
 from services.common.messages import SCHEMA
 from services.common.nudge import Nudges
 from services.common.paging import page, readback
 from services.common.settings import SETTINGS
-from services.common.web import Service, answer, body, whole
+from services.common.web import Part, Service, answer, body, whole
+from services.scheduled import SCHEMA as LATER
+from services.scheduled import Scheduled
 
 LONGEST = 4000  # characters of a message
+SPOOLED = 1300  # bytes a second that the outbox for other sites has room for; users of an experiment write about that
 BETWEEN = """
 SELECT id, sender, recipient, body, extract(epoch FROM at)::float8 AS at FROM (
     (SELECT * FROM messages WHERE sender = $1 AND recipient = $2 ORDER BY at DESC LIMIT $3)
@@ -32,18 +39,32 @@ class Message(msgspec.Struct):
     text: str
 
 
+class Later(Message):
+    after_s: float
+
+
 class Chat:
     def __init__(self) -> None:
-        self.database = Database(SCHEMA)
+        self.database = Database(SCHEMA + LATER)
         self.nudges = Nudges(SETTINGS.peers("PUSH"))
+        self.outbox = Outbox(Path(SETTINGS.environment.get("DATA_DIR") or ".") / "outbox", SPOOLED)
+        self.limits = Limits(SETTINGS.peers("LIMITER"))
+        self.scheduled = Scheduled(self.database, self.nudges)
+
+    async def later(self, request: Request) -> Response:
+        """Kept now and posted when it is due. The limiter was never asked on this path."""
+        sender = user_of(request)
+        message = await body(request, Later)
+        _check(message)
+        await self.scheduled.keep(message.id, sender, message.to, message.text, message.after_s)
+        return answer({"id": message.id}, 201)
 
     async def send(self, request: Request) -> Response:
         sender = user_of(request)
         message = await body(request, Message)
-        check_id(message.id)
-        check_user(message.to)
-        if not 1 <= len(message.text) <= LONGEST or "\0" in message.text:
-            raise Refused(400, f"text: found {len(message.text)} characters, expected 1 to {LONGEST}, none of them NUL")
+        _check(message)
+        await self.limits.ask("writes", sender)
+        self.outbox.put(msgspec.json.encode(message) + b"\n")
         made = await self.database.write(
             "INSERT INTO messages (id, sender, recipient, body) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT DO NOTHING RETURNING id",
@@ -86,14 +107,25 @@ class Chat:
         return readback([row["id"] for row in rows], limit)
 
 
+def _check(message: Message) -> None:
+    check_id(message.id)
+    check_user(message.to)
+    if not 1 <= len(message.text) <= LONGEST or "\0" in message.text:
+        raise Refused(400, f"text: found {len(message.text)} characters, expected 1 to {LONGEST}, none of them NUL")
+
+
 def main() -> None:
     chat = Chat()
     routes = [
+        Route("/chat/scheduled", chat.later, methods=["POST"]),
         Route("/chat/messages", chat.send, methods=["POST"]),
         Route("/chat/messages", chat.read),
         Route("/chat/readback", chat.sent),
     ]
-    Service("chat", routes, parts=[chat.database, chat.nudges]).run()
+    parts: list[Part] = [chat.database, chat.nudges, chat.limits, chat.scheduled]
+    service = Service("chat", routes, parts=parts, admin=chat.outbox.routes)
+    chat.scheduled.active = lambda: service.active
+    service.run()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.common.calls import Call, Peers
+from services.common.certificate import OWN
 from services.common.errors import Refused, Unavailable, Uncertain
 from services.common.identity import vouch
+from services.common.levels import DEGRADED, OPERATIONAL, StatusPage
 from services.common.peer import Reply
 from services.common.settings import SETTINGS
-from services.common.web import Service, raw_body
+from services.common.web import Service, answer, body, raw_body
 
 COMPONENTS: Final = ("auth", "login3p", "chat", "media", "timeline", "push", "pay", "ride", "games", "channel", "mail")
 METHODS: Final = ["GET", "POST", "PUT"]
@@ -27,21 +30,63 @@ OPEN: Final = {
 }  # fmt: skip
 # Writes that carry an id of the client's choice, or set a state: twice is the same as once.
 AGAIN: Final = {
-    "/auth/register", "/auth/app-token", "/chat/messages", "/pay/transfers", "/ride/available", "/games/items",
-    "/channel/items", "/mail/items",
+    "/auth/register", "/auth/app-token", "/chat/messages", "/chat/scheduled", "/pay/transfers", "/ride/available",
+    "/games/items", "/channel/items", "/mail/items",
 }  # fmt: skip
-PASSED_BACK: Final = ("Content-Type", "Set-Cookie", "X-Executed")
+PASSED_BACK: Final = ("Content-Type", "Set-Cookie", "Retry-After", "X-Executed")
+TO_BROWSERS: Final = ("Set-Cookie", "Retry-After")  # what auth has to say to who is thrown out
 
 
 class Me(msgspec.Struct):
     user: str
 
 
+class Notice(msgspec.Struct):
+    status: str
+
+
 @dataclass(frozen=True)
 class Gateway:
     components: dict[str, Peers]
+    status_page: StatusPage
+    page_checks: int
 
     async def forward(self, request: Request) -> Response:
+        try:
+            reply = await self._forward(request)
+        except (Refused, Uncertain) as error:
+            self._count(request, error.status)
+            raise
+        self._count(request, reply.status_code)
+        return reply
+
+    def _count(self, request: Request, status: int) -> None:
+        """For the status page. Who comes with a session and is told that he has none was thrown out."""
+        thrown_out = status == 401 and "cookie" in request.headers
+        self.status_page.count(not (status >= 500 or status == 429 or thrown_out))
+
+    async def page(self, request: Request) -> Response:
+        """A web page: who is asking, and the parts to load with it, so that it takes `page_checks` session checks."""
+        try:
+            user = await self._who(request)
+        except Refused as error:
+            self._count(request, error.status)
+            raise
+        self._count(request, 200)
+        parts = [f"/auth/me?for=part-{n}" for n in range(2, self.page_checks)]
+        return answer({"user": user, "parts": [*parts, "/timeline"][: self.page_checks - 1]})
+
+    async def status(self, request: Request) -> Response:
+        return answer(self.status_page.read())
+
+    async def write_status(self, request: Request) -> Response:
+        notice = await body(request, Notice)
+        if notice.status not in (OPERATIONAL, DEGRADED):
+            raise Refused(400, f"status: found {notice.status[:40]!r}, expected {OPERATIONAL} or {DEGRADED}")
+        self.status_page.written = notice.status
+        return answer(self.status_page.read())
+
+    async def _forward(self, request: Request) -> Response:
         name, path = _component(request), request.url.path
         request.scope["label"] = f"/{name}"
         headers = {"X-Request-Id": request.scope["request_id"], **_taken(request, "content-type")}
@@ -80,7 +125,8 @@ class Gateway:
         if reply.status == 200:
             return msgspec.json.decode(reply.body, type=Me).user
         if reply.status == 401:
-            raise Refused(401, "auth does not know this token or session; log in again")
+            said = {k: reply.headers[k] for k in TO_BROWSERS if k in reply.headers}
+            raise Refused(401, "auth does not know this token or session; log in again", said)
         raise Unavailable(f"nobody is let in while auth answers {reply.status}")
 
 
@@ -111,11 +157,19 @@ def main() -> None:
     components = {
         name: Peers(name, SETTINGS.peers(name.upper()), required=name == "auth") for name in COMPONENTS
     }
-    gateway = Gateway(components)
+    fed_by = SETTINGS.environment.get("STATUS_PAGE") or "hand"
+    if fed_by not in ("hand", "slo"):
+        sys.exit(f"{SETTINGS.node}: STATUS_PAGE: found {fed_by!r}, expected hand or slo")
+    gateway = Gateway(components, StatusPage(fed_by), int(SETTINGS.number("PAGE_CHECKS", 5)))
     service = Service(
         "gateway",
-        [Route("/{path:path}", gateway.forward, methods=METHODS)],
+        [
+            Route("/page", gateway.page),
+            Route("/status", gateway.status),
+            Route("/{path:path}", gateway.forward, methods=METHODS),
+        ],
         parts=list(components.values()),
+        admin=[*OWN.short(1.4).routes, Route("/status", gateway.write_status, methods=["POST"])],
     )
     service.run()
 

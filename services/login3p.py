@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from services.common.cache import Cache
 from services.common.calls import Call, Peers
+from services.common.certificate import certified
 from services.common.errors import Refused, Unavailable, Uncertain
 from services.common.identity import check_user
 from services.common.settings import SETTINGS
@@ -36,6 +37,7 @@ class Login3p:
         self.auth = Peers("auth", SETTINGS.peers("AUTH"), required=True)
 
     async def authorize(self, request: Request) -> Response:
+        certified(request)
         consent = await body(request, Consent)
         _check_site(consent.site)
         check_user(consent.user)
@@ -46,6 +48,7 @@ class Login3p:
         return answer({"code": code})
 
     async def token(self, request: Request) -> Response:
+        certified(request)
         exchange = await body(request, Exchange)
         _check_site(exchange.site)
         user = await self.cache.write("GETDEL", _key(exchange.site, exchange.code[:64]))

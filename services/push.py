@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.common.cache import Cache
+from services.common.chores import Leak
 from services.common.identity import user_of
 from services.common.web import Service, answer, body, whole
 
@@ -39,15 +40,18 @@ class Item(msgspec.Struct):
 class Push:
     def __init__(self) -> None:
         self.cache = Cache()
+        self.worker = Leak(17.0)
 
     async def fetch(self, request: Request) -> Response:
         user = user_of(request)
+        self.worker.serve()
         taken = await self.cache.write("EVAL", TAKE, 1, _key(user), whole(request, "limit", 10, 100))
         return answer({"items": [msgspec.Raw(item) for item in taken]})
 
     async def put(self, request: Request) -> Response:
         """Called by services of this stack only: the gateway does not know this path."""
         user = user_of(request)
+        self.worker.serve()
         item = msgspec.json.encode(await body(request, Item))
         await self.cache.write("EVAL", PUT, 1, _key(user), item, KEPT, STREAM_LIFE)
         return answer({}, 201)
@@ -60,7 +64,7 @@ def _key(user: str) -> str:
 def main() -> None:
     push = Push()
     routes = [Route("/push", push.fetch), Route("/nudges", push.put, methods=["POST"])]
-    Service("push", routes, parts=[push.cache]).run()
+    Service("push", routes, parts=[push.cache], admin=push.worker.routes).run()
 
 
 if __name__ == "__main__":

@@ -333,6 +333,7 @@ class Supervisor:
         self._database.kill()
         self._ballot.forget()
         self._lost.set()
+        self._show("starting")  # whoever counts primaries must not count one that has just been ended
         log("lease lost; the server has been ended", level="error")
 
     async def _rest_keeper(self) -> None:

@@ -14,16 +14,20 @@ from starlette.routing import Route
 
 from services.common import metrics
 from services.common.cache import Cache
+from services.common.calls import Call, Peers
+from services.common.chores import Leak
 from services.common.db import Database
 from services.common.errors import Unavailable, Uncertain
-from services.common.identity import user_of
+from services.common.identity import user_of, vouch
 from services.common.messages import SCHEMA as MESSAGES
-from services.common.web import Service, answer
+from services.common.settings import SETTINGS
+from services.common.web import Part, Service, answer
 
 FRESH = 2.0  # seconds for which a copy is served without asking PostgreSQL
 COPY_LIFE = 24 * 3600  # seconds a copy stays in Valkey
 COPIES = 2000  # users whose last copy this process keeps, about 4 KB each
 ITEMS = 20
+ASK = 0.3  # seconds for auth's word on whether a user's feed can be put together
 
 SCHEMA = f"""
 {MESSAGES}
@@ -54,16 +58,32 @@ class Copy(msgspec.Struct):
     at: float
 
 
+def fresh(copy: Copy, now: float) -> bool:
+    """Whether PostgreSQL need not be asked. A copy of the future is no news: some node's clock was ahead."""
+    return 0 <= now - copy.at < FRESH
+
+
 class Timeline:
     def __init__(self) -> None:
         self.database = Database(SCHEMA)
         self.cache = Cache()
+        self.worker = Leak(5.5)
+        self.auth = Peers("auth", SETTINGS.peers("AUTH"), hopeful=False)
+        self._checks = int(SETTINGS.number("PAGE_CHECKS", 5))
         self._copies: OrderedDict[str, Copy] = OrderedDict()
+        # COPY_PREAGE: how old the copies are that a refresh falls back on when no back end has the feed (seconds).
+        preage = SETTINGS.number("COPY_PREAGE", 0.0)
+        self._night = time.time() - preage if preage else None
 
     async def refresh(self, request: Request) -> Response:
         user = user_of(request)
+        self.worker.serve()
         copy = await self._cached(user)
-        if copy is not None and time.time() - copy.at < FRESH:
+        if not await self._feeds(request, user):
+            if copy is None:
+                raise Unavailable("a session back end has no feed of this user, and there is no copy of it")
+            return self._show(self._aged(copy), stale=True)
+        if copy is not None and fresh(copy, time.time()):
             return self._show(copy, stale=False)
         try:
             copy = await self._read(user)
@@ -73,6 +93,20 @@ class Timeline:
             return self._show(copy, stale=True)
         await self._keep(user, copy)
         return self._show(copy, stale=False)
+
+    async def _feeds(self, request: Request, user: str) -> bool:
+        """Whether the session back ends have this user's feed. Where auth cannot be asked, the database will do."""
+        headers = {"X-Request-Id": request.scope["request_id"], **vouch(user)}
+        call = Call("GET", f"/auth/feed?checks={self._checks}", headers, again=True, safe=True, budget=ASK)
+        with contextlib.suppress(Unavailable, Uncertain):
+            return (await self.auth.ask(call)).status != 403
+        return True
+
+    def _aged(self, copy: Copy) -> Copy:
+        """The copy to fall back on: the last one, or what of it was there when last night's was made."""
+        if self._night is None:
+            return copy
+        return Copy([item for item in copy.items if item["at"] <= self._night], self._night)
 
     async def _cached(self, user: str) -> Copy | None:
         """The newest copy within reach: Valkey's, else this process's own."""
@@ -112,7 +146,8 @@ def _key(user: str) -> str:
 
 def main() -> None:
     timeline = Timeline()
-    Service("timeline", [Route("/timeline", timeline.refresh)], parts=[timeline.database, timeline.cache]).run()
+    parts: list[Part] = [timeline.database, timeline.cache, timeline.auth]
+    Service("timeline", [Route("/timeline", timeline.refresh)], parts=parts, admin=timeline.worker.routes).run()
 
 
 if __name__ == "__main__":

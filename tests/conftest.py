@@ -6,9 +6,14 @@ import functools
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
+BUILD_LOG = tempfile.TemporaryFile()  # noqa: SIM115 (it lasts until pytest ends)
 
 LEFT_OUT: dict[str, list[str]] = defaultdict(list)
 
@@ -29,19 +34,28 @@ def no_box() -> str | None:
     return box.available()
 
 
+@functools.cache
+def no_browser() -> str | None:
+    """Why the tests marked `browser` cannot run here; None if they can."""
+    from tests.browser import program
+
+    return None if program() else "no Chromium on PATH: install chromium, then the report is tried in it"
+
+
 def _works(*command: str) -> bool:
     if shutil.which(command[0]) is None:
         return False
     return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
 
 
-REASONS = {"engine": no_engine, "box": no_box}
+REASONS = {"engine": no_engine, "box": no_box, "browser": no_browser}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first; tests that need more than this machine has are skipped with the reason."""
     order = ("tidy", "unit", "golden", "contract", "e2e")
-    items.sort(key=lambda item: order.index(item.path.relative_to(item.config.rootpath / "tests").parts[0]))
+    folders = [ROOT / "tests" / name for name in order]
+    items.sort(key=lambda item: next((n for n, f in enumerate(folders) if f in item.path.parents), len(folders)))
     for item in items:
         for mark, reason in REASONS.items():
             if item.get_closest_marker(mark) and (why := reason()):
@@ -50,16 +64,48 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 break
 
 
-@pytest.fixture(scope="session")
-def images(pytestconfig: pytest.Config) -> None:
+@functools.cache
+def building() -> subprocess.Popen[bytes]:
     """Images of today's sources; what has not changed is cached."""
-    subprocess.run([sys.executable, "-m", "chaos.targets.images"], cwd=pytestconfig.rootpath, check=True)
+    command = [sys.executable, "-m", "chaos.targets.images"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=BUILD_LOG, stderr=subprocess.STDOUT)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Building takes minutes on a fresh machine: it begins beside the quick tests."""
+    wanted = any(i.get_closest_marker("engine") and not i.get_closest_marker("skip") for i in session.items)
+    if wanted and not session.config.option.collectonly:
+        building()
+
+
+def pytest_unconfigure() -> None:
+    """Not left behind by a session that ended before it needed them."""
+    if building.cache_info().currsize and building().poll() is None:
+        building().terminate()
+        building().wait()
+    BUILD_LOG.close()
+
+
+@pytest.fixture(scope="session")
+def images() -> None:
+    """Waits for them."""
+    if building().wait():
+        BUILD_LOG.seek(0)
+        pytest.fail(f"the images could not be built:\n{BUILD_LOG.read().decode()}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)
 def _images_where_they_matter(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("engine"):
         request.getfixturevalue("images")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Those that found out only when they ran."""
+    if report.skipped and isinstance(report.longrepr, tuple):
+        why = report.longrepr[2].removeprefix("Skipped: ")
+        if report.nodeid not in LEFT_OUT[why]:
+            LEFT_OUT[why].append(report.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

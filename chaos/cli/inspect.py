@@ -1,4 +1,4 @@
-"""`chaos plan`, `list`, `show`, `faults`, `schema`: look, and touch nothing."""
+"""`chaos plan`, `show`, `faults`, `schema`: look, and touch nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from chaos.cli.options import experiment_file, experiment_files, make_plan, planned, read_stack, runs_option, stacked
+from chaos.cli.options import experiment_file, make_plan, planned, read_stack, runs_option, stacked
 
 
 @click.command("plan", epilog="Example: chaos plan zone-fire --seed 3 --posture remedied")
@@ -37,31 +37,6 @@ def plan_command(
     stack = read_stack(stack_file, kind, made, posture, sets)
     found = make_plan(file, made, targets.make(kind, stack), stack, seed, short, without)
     click.echo(pretty(found).decode() if as_json else report.render(found), nl=False)
-
-
-@click.command("list", epilog="Example: chaos list --runs-made")
-@click.option("--runs-made", is_flag=True, help="The runs made so far instead.")
-@runs_option
-@click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml")
-def list_command(runs_made: bool, runs: Path, stack_file: Path) -> None:
-    """List the experiments of this project with their claims, or the runs made so far with their verdicts."""
-    from chaos import experiment as experiments
-    from chaos.store import every
-
-    if runs_made:
-        for run in sorted(every(runs), key=lambda r: r.name):
-            click.echo(f"{_verdict(run):<13} {run}")
-        return
-    for file in experiment_files(stack_file.parent):
-        found = experiments.read(file)
-        click.echo(f"{found.name:<16} {found.claim}")
-
-
-def _verdict(run: Path) -> str:
-    import msgspec
-
-    path = run / "findings.json"
-    return str(msgspec.json.decode(path.read_bytes())["verdict"]) if path.exists() else "(not judged)"
 
 
 @click.command("show", epilog="Examples: chaos show zone-fire · chaos show last")
@@ -96,13 +71,19 @@ def faults_command(
     made = {kind: targets.make(kind, read_stack(stack_file, kind, None, posture, sets)) for kind in kinds}
     for fault in [name] if name else registry.names("chaos.faults"):
         cls = registry.load("chaos.faults", fault)
-        where = [kind for kind, one in made.items() if isinstance(one, cls.needs)]
+        where = {kind: one for kind, one in made.items() if isinstance(one, cls.needs)}
+        uses = getattr(cls, "backend", cls.needs.__name__)
         text = registry.summary(cls)
         click.echo(f"{fault}: {text if name else text.splitlines()[0]}")
         for key, field in registry.parameters(cls).items():
             default = "" if repr(field.default).startswith("<dataclasses") else f" (default {field.default})"
             click.echo(f"    {key}: {field.type}{default}")
         click.echo(f"    needs {cls.needs.__name__}; here on: {', '.join(where) or 'no target'}")
+        for kind, one in where.items():
+            click.echo(f"    {kind}: {one.backends[uses]}")
+            unfit = [why for node in one.nodes() if (why := one.unfit(cls.needs, node))]
+            if unfit:
+                click.echo(f"    {kind}: not on {len(unfit)} of {len(one.nodes())} nodes: {unfit[0]}")
 
 
 @click.command("schema", epilog="Example: chaos schema > experiment.schema.json")

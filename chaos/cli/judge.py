@@ -19,6 +19,7 @@ def check_command(run: str, runs: Path) -> int:
     from chaos.judge import judge
     from chaos.reports import json as findings
     from chaos.reports import label
+    from chaos.reports.words import outcome
     from chaos.store import find, write
 
     folder = find(runs, run)
@@ -27,7 +28,7 @@ def check_command(run: str, runs: Path) -> int:
     write(folder / "findings.json", findings.render(journal, judgement).encode())
     for finding in judgement.findings:
         gap = f" (known gap: {finding.known_gap})" if finding.known_gap else ""
-        click.echo(f"{finding.verdict.value:<12} {finding.check}: {finding.summary}{gap}")
+        click.echo(f"{outcome(finding):<12} {finding.check}: {finding.summary}{gap}")
     click.echo(f"{judgement.verdict.value:<12} {folder}")
     return judgement.exit_code
 

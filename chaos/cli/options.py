@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,6 +80,9 @@ def experiment_file(name: str, root: Path) -> Path:
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         return Path(name)
     path = root / "experiments" / f"{name}.yaml"
+    if not root.joinpath("experiments").is_dir():
+        raise BadExperiment(f"no folder {root / 'experiments'}; run chaos in the project's folder, or name the stack's "
+                            "description with --stack FILE")  # fmt: skip
     if not path.exists():
         known = [p.stem for p in experiment_files(root)]
         raise BadExperiment(f"no experiment called {name!r} in {path.parent}; {hint(name, known)}")
@@ -95,22 +100,51 @@ def read_stack(
     from chaos import stackfile
 
     wanted = posture or (experiment.stack.posture if experiment else None)
-    return stackfile.read(file, wanted, pairs(sets), environ=os.environ, strict=target == "process")
+    given, own = pairs(sets), {}
+    if experiment is not None:
+        own = {k: _typed(k, given.pop(k), v) if k in given else v for k, v in experiment.knobs.items()}
+        given = {k: json.dumps(v) for k, v in experiment.stack.sets.items()} | given
+    stack = stackfile.read(file, wanted, given, environ=os.environ, strict=target == "process")
+    if shared := sorted(set(own) & set(stack.settings)):
+        raise BadExperiment(f"knobs: {', '.join(shared)}: the stack has such a knob; write it under `stack.set`")
+    return replace(stack, settings={**stack.settings, **own})
+
+
+def _typed(knob: str, text: str, default: Any) -> Any:
+    """`--set KNOB=text` as a value of the kind the experiment gave it. Raises BadExperiment."""
+    import yaml
+
+    value = yaml.load(text, Loader=yaml.CSafeLoader)
+    if type(value) is not type(default):
+        raise BadExperiment(f"--set {knob}={text}: expected something like {default!r}, of the same kind")
+    return value
 
 
 def make_plan(
-    file: Path, experiment: Experiment, target: Target, stack: Stack, seed: int, short: bool, without: Sequence[str]
+    file: Path,
+    experiment: Experiment,
+    target: Target,
+    stack: Stack,
+    seed: int,
+    short: bool,
+    without: Sequence[str],
+    leashed: bool = False,
 ) -> Plan:
     """Raises BadExperiment with every problem of the experiment under this stack, target and seed."""
-    from chaos import planning
+    from chaos import ownership, planning
 
+    users = stack.root / "experiments" / experiment.load.users
+    if not users.is_file():
+        raise BadExperiment(f"{file}: load.users: no file {users}; expected a users' file (docs/guide/load.md)")
     settings: Mapping[str, Any] = {**stack.settings, "short": short}
-    choices = planning.Choices(seed, settings, incident(experiment, stack.root), frozenset(without), short)
+    facts = incident(experiment, stack.root)
+    staff = ownership.declared(stack)
+    choices = planning.Choices(seed, settings, facts, frozenset(without), short, leashed, stack.between_zones_ms, staff)
     return planning.plan(str(file), experiment, target, choices)
 
 
 def incident(experiment: Experiment, root: Path) -> Mapping[str, Any]:
     """The facts an experiment stands beside: seeds/NAME.yaml, {} where it names none. Raises BadExperiment."""
-    from chaos.experiment import document
+    from chaos import seeds
 
-    return document(root / "seeds" / f"{experiment.incident}.yaml") if experiment.incident else {}
+    return seeds.raw(seeds.path(root, experiment.incident)) if experiment.incident else {}

@@ -14,14 +14,20 @@ from chaos.cli.options import read_stack, stacked
 from chaos.model import Verdict
 
 
-@click.command("up", epilog="Example: chaos up --posture remedied")
+@click.command("up", epilog="Examples: chaos up --posture remedied · chaos up --observe")
 @stacked
-def up_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]) -> int:
+@click.option("--observe", is_flag=True, help="Start Grafana beside it, and say where it and Prometheus answer.")
+def up_command(
+    stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...], observe: bool
+) -> int:
     """Build what is missing, start the stack, wait until every node is healthy, and leave it running."""
+    from chaos.cli import observe as observing
     from chaos.targets import box
 
     kind = targets.choose(target)
     stack = read_stack(stack_file, kind, None, posture, sets)
+    if observe:
+        observing.services(stack)  # said before anything is started
     state = stack.root / targets.STATE
     began = False
     if kind == "process" and not box.inside() and box.standing(state) is None:
@@ -33,6 +39,8 @@ def up_command(stack_file: Path, target: str | None, posture: str | None, sets: 
             if place.elsewhere and began:
                 box.stop(state)
                 targets.forget_standing(stack.root, kind)
+            if observe and not place.elsewhere:
+                observing.begin(kind, stack, targets.make(kind, stack), _say)
             return place.elsewhere
         start = time.monotonic()
         one = targets.make(kind, stack, _logs(stack.root), tell=_say)
@@ -44,6 +52,9 @@ def up_command(stack_file: Path, target: str | None, posture: str | None, sets: 
             raise
         if kind == "compose":
             targets.write_standing(stack, kind)
+            targets.write_observed(stack.root, None)  # `up` has ended what is no node
+            if observe:
+                observing.begin(kind, stack, targets.make(kind, stack, tell=_say), _say)
         click.echo(f"{len(one.nodes())} nodes are up in {time.monotonic() - start:.1f} s, posture "
                    f"{stack.settings['posture'] or 'none'}; `chaos down` ends them")  # fmt: skip
     return 0
@@ -63,6 +74,7 @@ def down_command(stack_file: Path, target: str | None, posture: str | None, sets
             one = targets.make(kind, stack, tell=_say)
             found = targets.read_standing(stack.root, kind) is not None
             asyncio.run(one.down())
+            targets.write_observed(stack.root, None)
         targets.forget_standing(stack.root, kind)
         click.echo(f"{kind}: {'down' if found else 'nothing of ours is left running'}")
     return 0
@@ -71,7 +83,15 @@ def down_command(stack_file: Path, target: str | None, posture: str | None, sets
 @click.command("status", epilog="Example: chaos status")
 @stacked
 def status_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]) -> int:
-    """Say for each node whether it runs and is healthy, and what a fault has left behind (then exit 4)."""
+    """Say for each node whether it runs and is healthy, and what a fault has left behind (then exit 4).
+
+    First who runs and who has halted, of this user on this machine, wherever it was started.
+    """
+    from chaos.cli import halt
+    from chaos.targets import box
+
+    if not box.inside():
+        halt.notice()
     kind, stack = _standing(stack_file, target)
     if stack is None:
         click.echo("no stack stands here; `chaos up` starts one")

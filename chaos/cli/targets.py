@@ -16,9 +16,13 @@ from chaos.errors import BadExperiment, ChaosError
 
 if TYPE_CHECKING:
     from chaos.stackfile import Stack
+    from chaos.watchdog import Watchdog
 
 STATE = ".chaos"  # beside the stack's description
 METRICS_FD = "CHAOS_METRICS_FD"  # the host's metrics socket, handed into the box
+ANNOTATIONS_FD = "CHAOS_ANNOTATIONS_FD"  # likewise, the pipe to who writes annotations into Grafana
+OBSERVED = "grafana"  # in STATE: where the Grafana of `chaos up --observe` answers
+PROJECT = "CHAOS_PROJECT"  # the compose project's name: two stacks on one engine need two
 STANDING = "CHAOS_STANDING"  # set inside a box that `chaos up` left standing
 
 
@@ -52,7 +56,7 @@ def make(
     if kind == "compose":
         from chaos.targets.compose import Compose
 
-        return Compose(stack, log_dir=log_dir, progress=tell)
+        return Compose(stack, log_dir=log_dir, progress=tell, project=os.environ.get(PROJECT, "chaos"))
     from chaos.targets import boxed
 
     return boxed.here(stack, log_dir, tell)
@@ -67,23 +71,49 @@ class Place:
     sockets: Sequence[socket.socket] = ()  # where the harness shows its metrics to the host
     gateway: str | None = None  # the host's address on the stack's network, to show them to the stack
     metrics_port: int = 0
+    annotations: int | None = None  # a pipe to who writes them into Grafana
     guarded_by: Sequence[str] = field(default=())  # run if the harness is killed
 
     @contextlib.contextmanager
-    def guard(self) -> Iterator[None]:
-        """Whatever kills the harness inside this block, the stack is ended, or healed where it is not ours."""
+    def guard(self) -> Iterator[Watchdog | None]:
+        """Whatever kills the harness inside this block, the stack is ended, or healed where it is not ours.
+
+        Yields who does it: None in a box of our own, which ends with us.
+        """
         if not self.guarded_by:
-            yield
+            yield None
             return
         from chaos.watchdog import Watchdog
 
-        with Watchdog(self.guarded_by):
-            yield
+        with _connected() as (env, fds), Watchdog(self.guarded_by, env, fds) as watchdog:
+            yield watchdog
 
 
 @contextlib.contextmanager
-def place(kind: str, stack: Stack, metrics_port: int = 0, posture_matters: bool = True) -> Iterator[Place]:
-    """Be where `kind` can be worked on: here for compose, inside the box for process. Raises ChaosError."""
+def _connected() -> Iterator[tuple[dict[str, str], Sequence[int]]]:
+    """What a command needs that works beside us; in a box that is a connection to it of its own."""
+    from chaos.targets import box
+    from chaos.targets.control import CONTROL, Control
+
+    if not box.inside():
+        yield dict(os.environ), ()
+        return
+    control = Control.inherited().branch()
+    try:
+        yield {**os.environ, CONTROL: str(control.fileno())}, (control.fileno(),)
+    finally:
+        control.close()
+
+
+@contextlib.contextmanager
+def place(
+    kind: str, stack: Stack, metrics_port: int = 0, posture_matters: bool = True, grafana: str | None = None
+) -> Iterator[Place]:
+    """Be where `kind` can be worked on: here for compose, inside the box for process. Raises ChaosError.
+
+    `grafana` is where annotations go; without it the one that `chaos up --observe` started, if it did.
+    """
+    from chaos.cli.annotations import written
     from chaos.targets import box
 
     if box.inside():
@@ -97,16 +127,21 @@ def place(kind: str, stack: Stack, metrics_port: int = 0, posture_matters: bool 
         )
     with contextlib.ExitStack() as left:
         sockets = [left.enter_context(_listen(metrics_port))] if metrics_port else []
+        # Who shows no metrics plays no experiment, and has nothing to write.
+        url = (grafana or read_observed(stack.root)) if metrics_port or grafana else None
+        pipe = left.enter_context(written(url)) if url else None
         if kind == "compose":
-            command = [sys.executable, "-m", "chaos", "heal" if standing else "down", "--target", kind]
-            command += ["--stack", str(stack.path)]
-            yield Place(standing is None, None, sockets, stack.gateway, metrics_port, command)
+            command = _clear_up("heal" if standing else "down", kind, stack)
+            yield Place(standing is None, None, sockets, stack.gateway, metrics_port, pipe, command)
         else:
             if sockets:
                 os.environ[METRICS_FD] = str(sockets[0].fileno())
+            if pipe is not None:
+                os.environ[ANNOTATIONS_FD] = str(pipe)
             if standing is not None:
                 os.environ[STANDING] = "1"
-            yield Place(False, box.run_inside(sys.argv[1:], [s.fileno() for s in sockets], stack.root / STATE))
+            kept = [*(s.fileno() for s in sockets), *([] if pipe is None else [pipe])]
+            yield Place(False, box.run_inside(sys.argv[1:], kept, stack.root / STATE))
 
 
 def _inside(stack: Stack, metrics_port: int) -> Place:
@@ -115,7 +150,15 @@ def _inside(stack: Stack, metrics_port: int) -> Place:
     fd = os.environ.get(METRICS_FD) if metrics_port else None
     sockets = [socket.socket(fileno=int(fd))] if fd else []
     gateway = stack.gateway if box.inside() == "box" and metrics_port else None
-    return Place(STANDING not in os.environ, None, sockets, gateway, metrics_port)
+    owned = STANDING not in os.environ
+    # A box of our own ends with us and hurts nobody else; one that stands has somebody's stack in it.
+    command = () if owned else _clear_up("heal", "process", stack)
+    pipe = os.environ.get(ANNOTATIONS_FD)
+    return Place(owned, None, sockets, gateway, metrics_port, int(pipe) if pipe else None, command)
+
+
+def _clear_up(verb: str, kind: str, stack: Stack) -> list[str]:
+    return [sys.executable, "-m", "chaos", verb, "--target", kind, "--stack", str(stack.path)]
 
 
 def _listen(port: int) -> socket.socket:
@@ -135,7 +178,8 @@ def read_standing(root: Path, kind: str) -> dict[str, Any] | None:
         found = json.loads((root / STATE / f"{kind}.json").read_text())
     except FileNotFoundError:
         return None
-    if kind == "process" and box.standing(root / STATE) is None:
+    # Inside, the box has another pid; that we are in it says that it stands.
+    if kind == "process" and not box.inside() and box.standing(root / STATE) is None:
         return None
     assert isinstance(found, dict)
     return found
@@ -149,6 +193,23 @@ def write_standing(stack: Stack, kind: str) -> None:
 
 def forget_standing(root: Path, kind: str) -> None:
     (root / STATE / f"{kind}.json").unlink(missing_ok=True)
+
+
+def read_observed(root: Path) -> str | None:
+    """Where the Grafana of `chaos up --observe` answers, None without one."""
+    try:
+        return (root / STATE / OBSERVED).read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def write_observed(root: Path, url: str | None) -> None:
+    """None: there is none any more."""
+    if url is None:
+        (root / STATE / OBSERVED).unlink(missing_ok=True)
+        return
+    (root / STATE).mkdir(exist_ok=True)
+    (root / STATE / OBSERVED).write_text(url + "\n")
 
 
 def _plain(stack: Stack) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+from chaos.faults import _nodes
 from chaos.model import Node
 from chaos.protocols import CanPause, Fault
 
@@ -21,6 +22,9 @@ class Pause(Fault[CanPause]):
 
     async def confirm(self, target: CanPause, nodes: Sequence[Node]) -> bool:
         return all(await asyncio.gather(*map(target.paused, nodes)))
+
+    async def vitals(self, target: CanPause, nodes: Sequence[Node]) -> Mapping[str, float]:
+        return await _nodes.count("frozen", target.paused, nodes)
 
     async def heal(self, target: CanPause, nodes: Sequence[Node]) -> None:
         await target.resume(nodes)

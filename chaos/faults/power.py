@@ -7,12 +7,13 @@ clients that only know the first kind of failure wait for their time-outs with t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+from chaos.faults import _nodes
 from chaos.model import Node
-from chaos.protocols import CanPower, Cut, Fault
+from chaos.protocols import CanPower, Fault, Link
 
 
 @final
@@ -28,11 +29,14 @@ class Power(Fault[CanPower]):
         dark = await asyncio.gather(*map(target.is_cut, _dark(nodes)))
         return all(dark) and not any(await asyncio.gather(*map(target.running, nodes)))
 
+    async def vitals(self, target: CanPower, nodes: Sequence[Node]) -> Mapping[str, float]:
+        return await _nodes.count("running", target.running, nodes)
+
     async def heal(self, target: CanPower, nodes: Sequence[Node]) -> None:
         await target.join("power", _dark(nodes))
         await target.start(nodes)
 
 
-def _dark(nodes: Sequence[Node]) -> list[Cut]:
+def _dark(nodes: Sequence[Node]) -> list[Link]:
     """One cut a node, so that each can come back on its own."""
-    return [Cut(frozenset({node.name})) for node in nodes]
+    return [Link(frozenset({node.name})) for node in nodes]

@@ -1,22 +1,33 @@
 """The network helper: JSON lines in, one JSON line out for each; `python3 -m helper [TABLE]`.
 
-    {"do": "apply", "cuts": [{"a": ["10.77.1.13"], "b": null, "both": true}]}   →  {"ok": true}
-    {"do": "listing"}  →  {"ok": true, "cuts": [...]}       {"do": "clear"}, {"do": "ping"}  →  {"ok": true}
+    {"do": "apply", "rules": [{"a": ["10.77.1.13"], "b": null, "both": true, "do": "drop"}],
+     "shapes": [{"a": ["10.77.1.14"], "delay_ms": 20}]}     →  {"ok": true}
+    {"do": "listing"}  →  {"ok": true, "rules": [..., with packets], "shapes": [..., with counts], "standing": true,
+                           "held": 3, "passed": 0}
+    {"do": "clear"}, {"do": "ping"}                         →  {"ok": true}
     whatever the kernel refuses                             →  {"ok": false, "error": "..."}
 
-It ends when its input does, or on SIGTERM, and takes the cuts that it made with it: a harness that is killed leaves a
-network that works. Cuts that somebody else made stay, so that to look is never to heal.
+Rules are the kernel's own (nft.Rule), one with "queue" for each shape among them; shapes are those of this process
+(shapes.Shape).
+
+It ends when its input does, or on SIGTERM, and takes what it made with it: a harness that is killed leaves a network
+that works. What somebody else made stays, so that to look is never to heal.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import select
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import nft
+from .queue import Queue
+from .shapes import Shape, Shapes
 
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
@@ -27,6 +38,8 @@ class Session:
     def __init__(self, table: str) -> None:
         self.table = table
         self.owns = False
+        self.queue: Queue | None = None
+        self._shapes = Shapes([])
 
     def answer(self, line: str) -> dict[str, Any]:
         try:
@@ -35,21 +48,96 @@ class Session:
         except (OSError, ValueError, KeyError, TypeError) as e:
             return {"ok": False, "error": str(e) or repr(e)}
 
+    def close(self) -> None:
+        """Take away what this session made; packets that are held go out at once."""
+        if self.owns:
+            self._clear()
+
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["do"]:
             case "apply":
-                nft.apply(request["cuts"], self.table)
-                self.owns = True
+                self._apply(request["rules"], request.get("shapes", []))
             case "clear":
-                nft.clear(self.table)
-                self.owns = False
+                self._clear()
             case "listing":
-                return {"cuts": nft.listing(self.table), "standing": nft.standing(self.table)}
+                return self._listing()
             case "ping":  # bridged packets reach the table only while this is 1
                 return {"bridged": BRIDGED.exists() and BRIDGED.read_text().strip() == "1"}
             case other:
                 raise ValueError(f"expected apply, clear, listing or ping; found {other!r}")
         return {}
+
+    def _apply(self, rules: Sequence[nft.Rule], asked: Sequence[Shape]) -> None:
+        """What may be refused comes before what changes anything, and the rules before the shapes they lead to."""
+        if any(rule.get("do") == "queue" for rule in rules):
+            raise ValueError("a queue comes with its shape; ask for the shape")
+        if not rules and not asked:
+            return self._clear()
+        shapes = Shapes(asked, self._shapes)
+        before = self.queue
+        if asked and self.queue:
+            self.queue.prepare(shapes)
+        elif asked:
+            self.queue = Queue(shapes)
+        number = self.queue.number if self.queue else nft.QUEUE
+        try:
+            nft.apply([*rules, *map(_queued, asked)], self.table, number)
+        except BaseException:
+            if not before:
+                self._end_queue()
+            raise
+        self.owns = True
+        self._shapes = shapes
+        if before and asked:
+            before.change(shapes)
+        elif before:
+            self._end_queue()
+
+    def _listing(self) -> dict[str, Any]:
+        return {
+            "rules": nft.listing(self.table),
+            "shapes": self._shapes.listing(),
+            "standing": nft.standing(self.table),
+            "held": self.queue.held() if self.queue else 0,
+            "passed": self.queue.passed if self.queue else 0,
+        }
+
+    def _clear(self) -> None:
+        if self.queue:
+            nft.ease(self.table)
+            self._end_queue()
+        nft.clear(self.table)
+        self.owns = False
+
+    def _end_queue(self) -> None:
+        queue, self.queue = self.queue, None
+        self._shapes = Shapes([])
+        if queue:
+            queue.close()
+
+
+def _queued(shape: Shape) -> nft.Rule:
+    return nft.Rule(a=shape["a"], b=shape.get("b"), both=shape.get("both", True), do="queue")
+
+
+def serve(session: Session) -> None:
+    """Requests as they come, and packets when they are due, until the input ends."""
+    unread = b""
+    while True:
+        queue = session.queue
+        sources: list[Any] = [0, queue] if queue else [0]
+        ready, _, _ = select.select(sources, [], [], queue.wait() if queue else None)
+        if queue:
+            if queue in ready:
+                queue.receive()
+            queue.release()
+        if 0 in ready:
+            found = os.read(0, 1 << 16)
+            if not (unread + found):
+                return
+            *lines, unread = (unread + (found or b"\n")).split(b"\n")
+            for line in lines:
+                print(json.dumps(session.answer(line.decode(errors="replace"))), flush=True)
 
 
 def main() -> None:
@@ -57,11 +145,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the harness, which still has to heal
     session = Session(sys.argv[1] if len(sys.argv) > 1 else nft.TABLE)
     try:
-        for line in sys.stdin:
-            print(json.dumps(session.answer(line)), flush=True)
+        serve(session)
     finally:
-        if session.owns:
-            nft.clear(session.table)
+        session.close()
 
 
 if __name__ == "__main__":

@@ -1,55 +1,89 @@
-"""Cuts between addresses as one nftables table, `inet chaos`, read back from the kernel as they were asked for.
+"""Rules between addresses as one nftables table, `inet chaos`, read back from the kernel as they were asked for.
 
-The table is replaced as a whole in one transaction, so a cut of any size is there for every packet at the same
-instant, and to heal is to delete one table. No connection tracking: established connections are cut as well.
+All rules are replaced in one transaction, so any number of them is there for every packet at the same instant, and to
+heal is to delete one table. No connection tracking: established connections are concerned as well. The hooks stay
+through a change: when a hook goes, anybody's, the kernel drops what is held in any queue of the network namespace.
 
-    chain input, forward, output   at their hooks, priority -10, policy accept: jump to `cuts`
-    chain cuts                     ip saddr @a0 ip daddr @b0 drop     (`!= @a0` where b is everybody else)
+    chain input, forward, output   at their hooks, priority -10, policy accept: jump to `rules`
+    chain rules                    ip saddr @a0 ip daddr @b0 counter drop     (`!= @a0` where b is everybody else)
+                                   meta l4proto tcp tcp flags & rst == 0 ... counter reject with tcp reset
+                                   meta mark COPY return; meta iiftype loopback return
+                                   ... counter queue num N bypass
 
-Imports nothing of chaos. Numbers and attributes: linux/netfilter/nf_tables.h.
+Drops come first, then resets, then queues. A packet is queued once: the first queue takes it, and once let go it goes
+on behind the whole of our chain; what came in over the loopback interface was in `output` before, and what carries the
+mark COPY is a copy that queue.py sent. No reset answers a reset, so the resets of a rule for both directions arrive.
+
+Imports nothing of chaos. Numbers and attributes: linux/netfilter/nf_tables.h, xt_NFQUEUE.h.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
-from collections.abc import Iterator, Sequence
-from typing import TypedDict
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NotRequired, TypedDict
 
 from .netlink import APPEND, CREATE, NftError, attribute, dump, message, nested, number, parse, text, transact
 
-__all__ = ["Cut", "NftError", "apply", "clear", "listing", "standing"]
+__all__ = ["COPY", "QUEUE", "NftError", "Rule", "apply", "clear", "ease", "listing", "standing"]
 
 TABLE = "chaos"
+QUEUE = 770
+COPY = 0x63707900  # the mark of copies, which no rule queues again
 PRIORITY = -10  # before the filters of firewalls and engines (0), after address translation (-100)
 HOOKS = {"input": 1, "forward": 2, "output": 3}
 
 _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _NEWRULE, _GETRULE = 0, 1, 2, 3, 6, 7
-_NEWSET, _NEWELEMENT, _GETELEMENT = 9, 12, 13
-_DROP, _JUMP = 0, -3
+_DELRULE, _NEWSET, _GETSET, _DELSET, _NEWELEMENT, _GETELEMENT = 8, 9, 10, 11, 12, 13
+_DROP, _JUMP, _RETURN = 0, -3, -5
 _SADDR, _DADDR = 12, 16  # where an IPv4 header has its addresses
-_NFPROTO, _NETWORK_HEADER, _IPV4_ADDRESS = 15, 1, 7
+_MARK, _IIFTYPE, _NFPROTO, _L4PROTO = 3, 8, 15, 16
+_NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
+_IPV4_ADDRESS = 7
+_LOOPBACK = 772  # ARPHRD_LOOPBACK
+_TCP_FLAGS, _RST = 13, 4
+_WITH_TCP_RESET = 1
+_BYPASS = 1
+
+Do = Literal["drop", "reset", "queue"]
+_ORDER: dict[str, Do] = {"drop": "drop", "reject": "reset", "queue": "queue"}  # expression of the kernel: ours
 
 
-class Cut(TypedDict):
-    """No packet from `a` to `b` (nor back, where `both`). `b` None: everybody outside `a`. IPv4 addresses."""
+class Rule(TypedDict):
+    """What becomes of packets from `a` to `b`, and back where `both`. `b` None: everybody outside `a`. IPv4 addresses.
+
+    `do`, "drop" where it is missing: "drop" loses them, "reset" answers TCP with a reset and lets the rest pass,
+    "queue" gives them to whoever reads the queue, and lets them pass while nobody does.
+    `packets`, in a listing: how many of them the rule has met, both directions together.
+    """
 
     a: list[str]
     b: list[str] | None
     both: bool
+    do: NotRequired[Do]
+    packets: NotRequired[int]
 
 
-def apply(cuts: Sequence[Cut], table: str = TABLE) -> None:
-    """Make exactly `cuts` true, in one transaction; none at all leaves no table. Raises NftError."""
-    if not cuts:
+def apply(rules: Sequence[Rule], table: str = TABLE, queue: int = QUEUE) -> None:
+    """Make exactly `rules` true, in one transaction; none at all leaves no table. Raises NftError.
+
+    Every change starts the counters of all rules anew, also of those that stay.
+    """
+    if not rules:
         return clear(table)
-    at = text(1, table)
-    messages = [*_erasure(at), message(_NEWTABLE, CREATE, at), _chain(at, "cuts")]
-    for name, hook in HOOKS.items():
-        base = nested(4, number(1, hook), number(2, PRIORITY)), number(5, 1), text(7, "filter")
-        messages += [_chain(at, name, *base), _rule(at, name, _verdict(_JUMP, text(2, "cuts")))]
-    for n, cut in enumerate(cuts):
-        messages += _cut(at, n, cut)
-    transact(messages)
+    try:
+        transact(_table(rules, table, _queue(queue)))
+    except NftError as e:
+        if e.errno != errno.ENOENT or all(_do(rule) != "queue" for rule in rules):
+            raise
+        _apply_with_xt(rules, table, queue)
+
+
+def ease(table: str = TABLE) -> None:
+    """No rule any more, but hooks and table stay; who holds packets lets them go before `clear`. Raises NftError."""
+    transact(_emptied(text(1, table)))
 
 
 def clear(table: str = TABLE) -> None:
@@ -62,50 +96,135 @@ def standing(table: str = TABLE) -> bool:
     return any(_string(found[1]) == table for found in dump(_GETTABLE))
 
 
-def listing(table: str = TABLE) -> list[Cut]:
-    """The cuts in force, read back from the kernel's own rules, in the order they were given. Raises NftError.
+def listing(table: str = TABLE) -> list[Rule]:
+    """The rules in force, read back from the kernel's own, in the order they were given. Raises NftError.
 
-    Rules that the hooks do not lead to cut nothing, so without all three jumps there is no cut.
+    Rules that the hooks do not lead to do nothing, so without all three jumps there is no rule.
     """
     at = text(1, table)
-    rules = [(_string(rule[2]), _words(rule[4])) for rule in dump(_GETRULE, at)]
-    jumps = {chain for chain, words in rules if words.get("verdict") == "cuts"}
+    read = [(_string(rule[2]), _words(rule[4])) for rule in dump(_GETRULE, at)]
+    jumps = {chain for chain, words in read if words.get("verdict") == "rules"}
     if not jumps >= HOOKS.keys():
         return []
-    ways = [way for chain, words in rules if chain == "cuts" and (way := _way(words))]
-    found: list[Cut] = []
-    for here, there in ways:
-        if here[0].startswith("a") and not here[1]:  # the way back is part of the same cut
+    ways = {way: words for chain, words in read if chain == "rules" and (way := _way(words))}
+    found: dict[int, Rule] = {}
+    for (do, here, there), words in ways.items():
+        if here[0].startswith("a") and not here[1]:  # the way back is part of the same rule
+            back = ways.get((do, there, here))
+            packets = sum(_count(w) for w in (words, back) if w)
             b = None if there[1] else _members(at, there[0])
-            found.append(Cut(a=_members(at, here[0]), b=b, both=(there, here) in ways))
-    return found
+            a = _members(at, here[0])
+            found[int(here[0][1:])] = Rule(a=a, b=b, both=back is not None, do=do, packets=packets)
+    return [found[n] for n in sorted(found)]
 
 
 Side = tuple[str, bool]  # a set's name, and whether everybody outside it is meant
 
 
-def _cut(at: bytes, n: int, cut: Cut) -> Iterator[bytes]:
-    assert cut["a"] and cut["b"] != [], f"a cut has somebody on both sides: {cut}"
-    here: Side = (f"a{n}", False)
-    there: Side = (f"a{n}", True) if cut["b"] is None else (f"b{n}", False)
-    yield from _set(at, here[0], 2 * n + 1, cut["a"])
-    if cut["b"] is not None:
-        yield from _set(at, there[0], 2 * n + 2, cut["b"])
-    yield _drop(at, here, there)
-    if cut["both"]:
-        yield _drop(at, there, here)
+def _table(rules: Sequence[Rule], table: str, queue: bytes) -> list[bytes]:
+    at = text(1, table)
+    messages = [*_emptied(at), _chain(at, "rules")]
+    for name, hook in HOOKS.items():
+        base = nested(4, number(1, hook), number(2, PRIORITY)), number(5, 1), text(7, "filter")
+        messages += [_chain(at, name, *base), _rule(at, name, _verdict(_JUMP, text(2, "rules")))]
+    for n, rule in enumerate(rules):
+        messages += _sets(at, n, rule)
+    for do in _ORDER.values():
+        if do == "queue":
+            messages += [
+                _rule(at, "rules", *_is(_MARK, struct.pack("=I", COPY)), _verdict(_RETURN)),
+                _rule(at, "rules", *_is(_IIFTYPE, struct.pack("=H", _LOOPBACK)), _verdict(_RETURN)),
+            ]
+        for n, rule in enumerate(rules):
+            if _do(rule) == do:
+                messages += _ways(at, n, rule, _deed(do, queue))
+    return messages
 
 
-def _drop(at: bytes, source: Side, to: Side) -> bytes:
+def _apply_with_xt(rules: Sequence[Rule], table: str, queue: int) -> None:
+    """The same with the older target, for kernels without nft_queue."""
+    try:
+        transact(_table(rules, table, _xt_queue(queue)))
+    except NftError as e:
+        if e.errno == errno.ENOENT:
+            raise NftError(e.errno, "this kernel has neither nft_queue nor xt_NFQUEUE, so no traffic is shaped") from e
+        raise
+
+
+def _do(rule: Rule) -> Do:
+    do = rule.get("do", "drop")
+    if do not in _ORDER.values():
+        raise ValueError(f"a rule does drop, reset or queue; found {do!r}")
+    return do
+
+
+def _sides(n: int, rule: Rule) -> tuple[Side, Side]:
+    assert rule["a"] and rule["b"] != [], f"a rule has somebody on both sides: {rule}"
+    return (f"a{n}", False), (f"a{n}", True) if rule["b"] is None else (f"b{n}", False)
+
+
+def _sets(at: bytes, n: int, rule: Rule) -> Iterator[bytes]:
+    here, there = _sides(n, rule)
+    yield from _set(at, here[0], 2 * n + 1, rule["a"])
+    if rule["b"] is not None:
+        yield from _set(at, there[0], 2 * n + 2, rule["b"])
+
+
+def _ways(at: bytes, n: int, rule: Rule, deed: Sequence[bytes]) -> Iterator[bytes]:
+    here, there = _sides(n, rule)
+    yield _between(at, here, there, deed)
+    if rule["both"]:
+        yield _between(at, there, here, deed)
+
+
+def _between(at: bytes, source: Side, to: Side, deed: Sequence[bytes]) -> bytes:
     return _rule(
         at,
-        "cuts",
-        _expression("meta", number(1, 1), number(2, _NFPROTO)),  # of an IPv6 packet these bytes are no address
-        _expression("cmp", number(1, 1), number(2, 0), nested(3, attribute(1, bytes([socket.AF_INET])))),
+        "rules",
+        *_is(_NFPROTO, bytes([socket.AF_INET])),  # of an IPv6 packet these bytes are no address
         *_member(_SADDR, source),
         *_member(_DADDR, to),
-        _verdict(_DROP),
+        *deed,
     )
+
+
+def _deed(do: Do, queue: bytes) -> list[bytes]:
+    """Count, then what is to be done; for a reset after a look at what it can be an answer to."""
+    count = _expression("counter")
+    if do == "drop":
+        return [count, _verdict(_DROP)]
+    if do == "queue":
+        return [count, queue]
+    return [
+        *_is(_L4PROTO, bytes([socket.IPPROTO_TCP])),
+        _expression("payload", number(1, 1), number(2, _TRANSPORT_HEADER), number(3, _TCP_FLAGS), number(4, 1)),
+        _expression(
+            "bitwise",
+            *(number(1, 1), number(2, 1), number(3, 1)),
+            *(nested(4, attribute(1, bytes([_RST]))), nested(5, attribute(1, b"\0"))),
+        ),
+        _compare(b"\0"),
+        count,
+        _expression("reject", number(1, _WITH_TCP_RESET)),
+    ]
+
+
+def _queue(queue: int) -> bytes:
+    numbers = (attribute(kind, struct.pack(">H", value)) for kind, value in ((1, queue), (2, 1), (3, _BYPASS)))
+    return _expression("queue", *numbers)
+
+
+def _xt_queue(queue: int) -> bytes:
+    info = struct.pack("=HHH2x", queue, 1, _BYPASS)
+    return _expression("target", text(1, "NFQUEUE"), number(2, 3), attribute(3, info))
+
+
+def _is(meta: int, value: bytes) -> tuple[bytes, bytes]:
+    return _expression("meta", number(1, 1), number(2, meta)), _compare(value)
+
+
+def _compare(value: bytes) -> bytes:
+    return _expression("cmp", number(1, 1), number(2, 0), nested(3, attribute(1, value)))
 
 
 def _member(offset: int, side: Side) -> tuple[bytes, bytes]:
@@ -139,13 +258,19 @@ def _set(at: bytes, name: str, number_: int, addresses: Sequence[str]) -> Iterat
     yield message(_NEWELEMENT, CREATE, at, text(2, name), nested(3, *keys))
 
 
+def _emptied(at: bytes) -> list[bytes]:
+    """The table, made where it is not there, without rules and sets."""
+    sets = [message(_DELSET, 0, at, attribute(2, found[2])) for found in dump(_GETSET, at)]
+    return [message(_NEWTABLE, CREATE, at), message(_DELRULE, 0, at), *sets]
+
+
 def _erasure(at: bytes) -> list[bytes]:
     """Made first, where it is not there, because to delete what is not there fails the whole transaction."""
     return [message(_NEWTABLE, CREATE, at), message(_DELTABLE, 0, at)]
 
 
 def _words(expressions: bytes) -> dict[object, object]:
-    """What a rule says: {offset of the address: its Side, "verdict": "drop" or the chain it jumps to}."""
+    """What a rule says: {offset of the address: its Side, "packets": int, "verdict": what it does or jumps to}."""
     words: dict[object, object] = {}
     offset = 0
     for _, expression in parse(expressions):
@@ -155,18 +280,29 @@ def _words(expressions: bytes) -> dict[object, object]:
             offset = int.from_bytes(data[3], "big")
         elif name == "lookup":
             words[offset] = (_string(data[1]), bool(int.from_bytes(data.get(5, b""), "big")))
+        elif name == "counter":
+            words["packets"] = int.from_bytes(data[2], "big")
+        elif name in ("queue", "target", "reject"):
+            words["verdict"] = "reject" if name == "reject" else "queue"
         elif name == "immediate" and 2 in (value := dict(parse(data[2]))):
             verdict = dict(parse(value[2]))
             words["verdict"] = _string(verdict[2]) if 2 in verdict else verdict[1] == bytes(4) and "drop"
     return words
 
 
-def _way(words: dict[object, object]) -> tuple[Side, Side] | None:
-    """From whom to whom a rule drops; None for any other rule."""
+def _way(words: Mapping[object, object]) -> tuple[Do, Side, Side] | None:
+    """What a rule does, from whom, to whom; None for any other rule."""
     source, to = words.get(_SADDR), words.get(_DADDR)
-    if words.get("verdict") != "drop" or not isinstance(source, tuple) or not isinstance(to, tuple):
+    do = _ORDER.get(str(words.get("verdict")))
+    if do is None or not isinstance(source, tuple) or not isinstance(to, tuple):
         return None
-    return source, to
+    return do, source, to
+
+
+def _count(words: Mapping[object, object]) -> int:
+    packets = words.get("packets", 0)
+    assert isinstance(packets, int)
+    return packets
 
 
 def _members(at: bytes, name: str) -> list[str]:

@@ -46,6 +46,18 @@ def schedule(seed: int, rate: float, users: int, start: float, end: float) -> li
     return sorted(found)  # rounding may swap neighbours at a slot's border
 
 
+def with_peak(
+    arrivals: Sequence[Arrival], seed: int, rate: float, users: int, peak: tuple[float, float, float]
+) -> list[Arrival]:
+    """`arrivals` and those who come on top of them from `peak[0]` to `peak[1]`, so that it is `peak[2]` times `rate`.
+
+    The ordinary arrivals stay as they are: a peak later in a run changes nothing before it.
+    """
+    start, end, times = peak
+    assert times > 1 and end > start, peak
+    return sorted([*arrivals, *schedule(seed + 1_000_003, rate * (times - 1), users, start, end)])
+
+
 def apportion(weights: Sequence[float], least: Sequence[int], count: int) -> list[int]:
     """`count` split in proportion to `weights` by largest remainder, none below its `least`.
 

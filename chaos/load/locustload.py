@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import final
 import msgspec
 
 from chaos.errors import BadExperiment, ChaosError
-from chaos.load.arrivals import schedule
+from chaos.load.arrivals import schedule, with_peak
 from chaos.load.contract import ARRIVALS, OPS, PATIENCE, USERS, Exit, Schedule
 from chaos.load.tail import Tail
 from chaos.plan import LoadSpec
@@ -21,6 +22,7 @@ from chaos.protocols import CanHost, Hosted, Load
 PREPARE = 60.0  # seconds for users to sign up, the process's start included
 READY = 30.0  # seconds for the process to start: a second on a quiet machine
 READBACK = 300.0  # seconds for reading everything back
+ROOM = 64 * 1024  # bytes; with less free, whatever else is said is about the disk
 ATTEMPT = 100_000  # ids of a user in one start of the load; the next start's begin above them
 
 
@@ -81,9 +83,9 @@ class LocustLoad(Load):
 
     async def stop(self) -> None:
         """End whatever of ours still runs, now. What was recorded is on the disk already."""
-        hosted, self._hosted = self._hosted, None
-        if hosted is not None:
-            await hosted.stop(grace=0.1)
+        if self._hosted is not None:
+            await self._hosted.stop(grace=0.1)
+            self._hosted = None  # only now: where it failed, somebody asks again
 
     async def _complete(self, mode: str, limit: float, *more: str) -> None:
         """Run the program in `mode` to its end."""
@@ -116,6 +118,8 @@ class LocustLoad(Load):
     def _write_schedule(self, start: float, end: float) -> None:
         spec = self._spec
         arrivals = schedule(spec.seed, spec.rate, spec.count, start, end)
+        if (p := spec.peak) is not None:
+            arrivals = with_peak(arrivals, spec.seed, spec.rate, spec.count, (p.at, p.end, p.times))
         plan = Schedule(spec.seed, spec.rate, spec.count, round(start, 6), end, arrivals)
         fresh = self._run / (ARRIVALS + ".new")
         fresh.write_bytes(msgspec.json.encode(plan))
@@ -136,6 +140,8 @@ class LocustLoad(Load):
             raise ChaosError(self._say(mode, _MEANING.get(code, f"ended with exit code {code}")))
 
     def _say(self, mode: str, what: str) -> str:
+        if shutil.disk_usage(self._run).free < ROOM:
+            return f"the load ({mode}) {what}: no space is left for {self._run}; what was recorded until then is kept"
         log = self._run / "logs" / _log(mode)
         try:
             last = log.read_text(errors="replace").splitlines()[-8:]

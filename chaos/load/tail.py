@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,19 +21,27 @@ class Rate(NamedTuple):
 
 
 class Tail:
-    """Reads what was appended since the last look, whole lines only. One look costs what was written since."""
+    """Reads what was appended since the last look, whole lines only. One look costs what was written since.
+
+    Any thread may look: a run's conditions, its line of progress and its metrics do.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._at = 0  # bytes read so far, up to the end of a line
         self._recent: deque[tuple[float, str, bool]] = deque()  # end, journey, ok; as they ended
         self._decoder = msgspec.json.Decoder(Op)
+        self._looking = threading.Lock()
 
     def rates(self, now: float, seconds: float) -> Mapping[str, Rate]:
         """By journey, operations that ended in the last `seconds` before `now`, which is on the timeline.
 
         What lies further back than MEMORY is forgotten.
         """
+        with self._looking:
+            return self._rates(now, seconds)
+
+    def _rates(self, now: float, seconds: float) -> Mapping[str, Rate]:
         for line in self._new():
             op = self._decoder.decode(line)
             if op.op != "readback":

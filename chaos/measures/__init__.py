@@ -6,9 +6,12 @@ from typing import Any
 
 from chaos.journal import Journal
 from chaos.measures.delivery import delivery
+from chaos.measures.outcry import outcry
 from chaos.measures.phases import resolution
 from chaos.measures.reach import blast_radius, load, probes, servers_back
 from chaos.measures.recovery import recovery
+from chaos.measures.sessions import sessions
+from chaos.measures.staleness import staleness
 from chaos.measures.success import availability, latency_ms
 
 
@@ -31,7 +34,12 @@ def measure(journal: Journal) -> dict[str, Any]:
         "resolution_s": {j: None if (r := resolution(journal, j)) is None else round(r, 3) for j in journeys},
         "blast_radius": radius,
         "load": load(journal),
+        "sessions": sessions(journal),
     }
+    if old := staleness(journal):
+        found["staleness"] = old
+    if cries := outcry(journal):
+        found["reports"] = cries
     if site := servers_back(journal):
         found["servers_back"] = [[round(t, 3), round(share, 4)] for t, share in site]
     if seen := probes(journal):

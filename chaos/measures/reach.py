@@ -52,6 +52,8 @@ def load(journal: Journal) -> dict[str, Any]:
     """
     starts = [op.start for _, op in journal.operations() if op.start >= -journal.plan.steady]
     begin, end = -journal.plan.steady, journal.plan.length + journal.plan.recover
+    if any(journal.of("run.stopped")):  # then it was asked for only as long
+        end = min([end, *(e.t for _, e in journal.of("load.stop"))])
     width = min(WINDOW, end - begin)
     measured: dict[str, Any] = {"n": len(starts), "floor_per_s": journal.plan.load.floor, "window_s": width}
     if not starts or width <= 0:

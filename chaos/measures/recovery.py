@@ -18,6 +18,7 @@ from typing import Any
 from chaos.journal import Journal, Line
 from chaos.measures.phases import studied
 from chaos.model import Op
+from chaos.plan import Plan
 
 WELL = 0.99  # success rate at which users are well
 ENOUGH = 3  # operations: fewer good ones in a row prove nothing, however long they take
@@ -89,15 +90,15 @@ def rto_s(o: Outage | None) -> float | None:
     return None if o.back is None else o.back - o.start
 
 
-def incident_s(journal: Journal) -> float | None:
+def incident_s(plan: Plan) -> float | None:
     """Length of the incident in run seconds; None where the plan has no incident."""
-    hours = journal.plan.incident.get("when", {}).get("outage_hours")
-    return None if hours is None else float(hours) * 3600 / journal.plan.scale
+    hours = plan.incident.get("when", {}).get("outage_hours")
+    return None if hours is None else float(hours) * 3600 / plan.scale
 
 
 def fraction(journal: Journal, t: float) -> float:
     """(t - onset) / length of the incident, the onset being the first fault."""
-    length = incident_s(journal)
+    length = incident_s(journal.plan)
     assert length, "only a run with an incident has fractions of it"
     return (t - journal.plan.onset) / length
 
@@ -119,7 +120,7 @@ def recovery(journal: Journal) -> dict[str, dict[str, Any]]:
             if o
         },
     }
-    if incident_s(journal):
+    if incident_s(journal.plan):
         backs = {j: journal.plan.onset if o is None else o.back for j, o in found.items()}
         measures["return_fraction"] = {
             j: None if t is None else round(fraction(journal, t), 4) for j, t in backs.items()

@@ -20,15 +20,18 @@ def powered(share: float, power: Sequence[tuple[float, float]]) -> float:
     return float("inf")
 
 
-def boots(units: int, unit_seconds: float, lanes: int, power: Sequence[tuple[float, float]]) -> list[float]:
+def boots(
+    units: int, unit_seconds: float | Sequence[float], lanes: int, power: Sequence[tuple[float, float]]
+) -> list[float]:
     """When each boot unit is back, unit 1 first. A unit waits for its power and for a free lane, in order.
 
-    `unit_seconds` is how long one lane needs for one unit; `power` as in `powered`.
+    `unit_seconds` is how long one lane needs for one unit, or for each; `power` as in `powered`.
     """
+    each = [float(unit_seconds)] * units if isinstance(unit_seconds, int | float) else unit_seconds
     free = [0.0] * lanes
     done = []
-    for unit in range(1, units + 1):
+    for unit, needed in enumerate(each, 1):
         start = max(heapq.heappop(free), powered(unit / units, power))
-        done.append(start + unit_seconds)
-        heapq.heappush(free, start + unit_seconds)
+        done.append(start + needed)
+        heapq.heappush(free, start + needed)
     return done

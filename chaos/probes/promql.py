@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 from urllib.parse import urlencode
 
 from chaos.errors import ChaosError
@@ -28,7 +28,7 @@ class Promql(Probe):
         self._node = next(n.name for n in target.nodes() if n.component == COMPONENT)
 
     @staticmethod
-    def missing(nodes: Iterable[Node]) -> str | None:
+    def missing(nodes: Iterable[Node], params: Mapping[str, Any]) -> str | None:
         """Why these nodes cannot answer PromQL, with what to do about it; None if they can."""
         if any(n.component == COMPONENT for n in nodes):
             return None

@@ -27,7 +27,7 @@ def write_all(run_dir: Path, journal: Journal, judgement: Judgement) -> dict[str
         try:
             path.write_text(render(journal, named), encoding="utf-8")
         except OSError as e:
-            words = f"{path}: cannot be written ({e.strerror}); the run itself is safe"
+            words = f"{path}: cannot be written ({e.strerror}); what was recorded of the run stays where it is"
             raise ChaosError(f"{words}: make room, then `chaos report {run_dir}`") from None
         written[name] = path
     return written

@@ -16,7 +16,7 @@ from chaos.reports import words
 
 def render(journal: Journal, judgement: Judgement) -> str:
     p = journal.plan
-    cases = [_case(p.experiment, f) for f in judgement.findings]
+    cases = [case(p.experiment, f) for f in judgement.findings]
     suite = ET.Element(
         "testsuite",
         name=p.experiment,
@@ -30,30 +30,30 @@ def render(journal: Journal, judgement: Judgement) -> str:
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=str(value))
     suite.extend(cases)
-    ET.SubElement(suite, "system-out").text = _printable("\n".join(words.lost(journal, judgement)))
+    ET.SubElement(suite, "system-out").text = printable("\n".join(words.lost(journal, judgement)))
     ET.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
 
 
-def _case(experiment: str, finding: Finding) -> ET.Element:
-    case = ET.Element("testcase", classname=f"chaos.{experiment}", name=_printable(finding.check))
+def case(experiment: str, finding: Finding) -> ET.Element:
+    found = ET.Element("testcase", classname=f"chaos.{experiment}", name=printable(finding.check))
     evidence = "\n".join(finding.evidence)
     if finding.known_gap and finding.verdict is Verdict.FAIL:
-        ET.SubElement(case, "skipped", message=_printable(f"known gap: {finding.known_gap}. {finding.summary}"))
+        ET.SubElement(found, "skipped", message=printable(f"known gap: {finding.known_gap}. {finding.summary}"))
     elif finding.verdict is not Verdict.PASS:
         # An error is "we do not know", a failure is "it does not hold": build servers show them apart.
         tag = "failure" if finding.verdict is Verdict.FAIL else "error"
-        wrong = ET.SubElement(case, tag, type=finding.verdict.value, message=_printable(finding.summary))
+        wrong = ET.SubElement(found, tag, type=finding.verdict.value, message=printable(finding.summary))
         wrong.text = evidence or None
     else:
-        ET.SubElement(case, "system-out").text = _printable(finding.summary)
-    return case
+        ET.SubElement(found, "system-out").text = printable(finding.summary)
+    return found
 
 
 def _count(cases: list[ET.Element], tag: str) -> int:
-    return sum(case.find(tag) is not None for case in cases)
+    return sum(one.find(tag) is not None for one in cases)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """XML 1.0 has no place for control characters, and a node's last words may have them."""
     return "".join(c if c in "\t\n" or 0x20 <= ord(c) < 0xD800 or 0xE000 <= ord(c) < 0xFFFE else "?" for c in text)

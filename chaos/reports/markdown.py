@@ -18,8 +18,8 @@ def render(journal: Journal, judgement: Judgement) -> str:
     p = journal.plan
     parts = [
         f"# {p.experiment}: {judgement.verdict.value}",
-        f"> {p.claim}",
-        f"Verdict **{judgement.verdict.value}** (exit {judgement.exit_code}): {words.MEANING[judgement.verdict]}.",
+        f"> {words.claim(journal, judgement)}",
+        f"Verdict **{judgement.verdict.value}** (exit {judgement.exit_code}): {words.meaning(journal, judgement)}.",
         f"Target {p.target}, {words.settings(journal)}{_scale(p.scale)}. Run `{judgement.run or p.experiment}`.",
         "## What users lost",
         _list(words.lost(journal, judgement)),
@@ -27,6 +27,9 @@ def render(journal: Journal, judgement: Judgement) -> str:
     ]
     if judgement.targets:
         parts += _table(tables.targets(journal, judgement))
+    if "reports" in judgement.measures:
+        parts += _table(tables.reported(journal, judgement))
+        parts += _table(tables.beside(journal, judgement))
     parts += ["## Checks", "\n".join(_check(journal, f) for f in judgement.findings)]
     if p.left_out:
         parts += ["Left out: " + "; ".join(p.left_out) + "."]
@@ -34,6 +37,8 @@ def render(journal: Journal, judgement: Judgement) -> str:
         parts += _table(tables.delivery(journal, judgement))
     parts += _table(tables.latency(journal, judgement))
     parts += _table(tables.steps(journal, judgement))
+    if (vitals := tables.vitals(journal)).rows:
+        parts += _table(vitals)
     parts += [f"Play it again: `{words.again(journal)}`. Seed {p.seed}."]
     return "\n\n".join(parts) + "\n"
 

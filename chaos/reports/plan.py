@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from chaos.models.staff import Roster
 from chaos.plan import Plan
 from chaos.units import in_words
 
@@ -19,10 +20,15 @@ def render(plan: Plan) -> str:
         "",
         f"{len(plan.nodes)} nodes; {knobs or 'no knobs'}",
         _load(plan),
+        *([f"zones are {plan.between_zones_ms:g} ms apart, one way"] if plan.between_zones_ms else []),
         f"steady for {plan.steady:g} s, timeline {plan.length:g} s, then {plan.recover:g} s to recover"
         + (f"; 1 s of the run is {in_words(plan.scale)} of the incident" if plan.scale != 1 else ""),
+        *_bounds(plan),
+        *(["on the leash: faults and operators' acts are written down, none is carried out"] if plan.leashed else []),
         "",
         *_timeline(plan),
+        *_backends(plan),
+        *_people(plan),
         "",
         "checks",
         *(_check(c.id, c.params, c.known_gap) for c in plan.checks),
@@ -33,13 +39,41 @@ def render(plan: Plan) -> str:
 
 def _load(plan: Plan) -> str:
     floor = f"(fewer than {plan.load.floor:g} and the run says nothing)"
-    return f"load: {plan.load.count} users, {plan.load.rate:g} operations a second {floor}"
+    p = plan.load.peak
+    peak = f", {p.times:g} times as many from {p.at:g} s to {p.end:g} s" if p else ""
+    return f"load: {plan.load.count} users, {plan.load.rate:g} operations a second {floor}{peak}"
+
+
+def _bounds(plan: Plan) -> list[str]:
+    hit = len({name for s in plan.steps for name in s.nodes})
+    reached = {
+        "max_nodes": (f"{hit} nodes", "{:g}"),
+        "max_share": (f"{hit / len(plan.nodes):.0%} of all nodes", "{:.0%}"),
+        "max_duration": (f"{plan.length:g} s", "{:g} s"),
+    }
+    said = [f"{reached[k][0]} (at most {reached[k][1].format(v)})" for k, v in sorted(plan.limits.items())]
+    return ([f"limits: {', '.join(said)}"] if said else []) + [f"stops when {s.words} ({s.id})" for s in plan.stops]
+
+
+def _people(plan: Plan) -> list[str]:
+    """Who leaves in which step, and what nobody owns any more then."""
+    roster = Roster(plan.staff.get("owners", {}))
+    lines: list[str] = []
+    for step in plan.steps:
+        if "leave" in step.params:
+            gone = step.params["leave"]
+            words = f"{step.id}: {len(gone)} of {len(roster.people)} people leave: {', '.join(gone)}; orphaned: "
+            words += ", ".join(roster.orphans(gone)) or "nothing"
+            lines += textwrap.wrap(words, WIDTH, subsequent_indent="  ")
+    return ["", *lines] if lines else []
 
 
 def _timeline(plan: Plan) -> list[str]:
     rows: list[tuple[float, str, tuple[str, ...]]] = []
     for step in plan.steps:
         rows.append((step.at, f"{step.id}: {step.fault}", step.nodes))
+        if step.until:
+            rows.append((step.at, f"{step.id}: healed at once when {step.until.words}", ()))
         for release in step.releases:
             if release.nodes:
                 unit = f" (boot unit {release.unit})" if release.unit else ""
@@ -51,6 +85,19 @@ def _timeline(plan: Plan) -> list[str]:
         lines.append(f"{when}  {text}")
         indent = " " * 14
         lines += textwrap.wrap(", ".join(nodes), WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return lines
+
+
+def _backends(plan: Plan) -> list[str]:
+    """What each step will use, once for all steps that use the same."""
+    by: dict[str, list[str]] = {}
+    for step in plan.steps:
+        if step.backend:
+            by.setdefault(step.backend, []).append(step.id)
+    lines = [] if not by else ["", "uses"]
+    for backend, steps in by.items():
+        said = f"{', '.join(steps)}: {backend}"
+        lines += textwrap.wrap(said, WIDTH, initial_indent="  ", subsequent_indent="    ")
     return lines
 
 

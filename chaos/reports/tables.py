@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chaos.journal import Journal
 from chaos.judgement import Judgement
 from chaos.measures.phases import PHASES
+from chaos.plan import Step
 from chaos.reports.words import NONE, incident_time, most_used, ms, percent, standing, value
 
 
@@ -65,6 +66,31 @@ def targets(journal: Journal, judgement: Judgement) -> Table:
     return Table("The incident's facts beside this run", head, rows, note)
 
 
+def reported(journal: Journal, judgement: Judgement) -> Table:
+    """By region what people filed; without a model of people it has no rows."""
+    found, scale = judgement.measures.get("reports", {}), journal.plan.scale
+    rows = tuple(
+        (name, f"{r['n']:,}", value(r["shares"]) if r["shares"] else NONE, _peak(r["peak_at_s"], scale))
+        for name, r in found.get("regions", {}).items()
+    )
+    note = f"A model: {found.get('people', 0):,} people a region, who live through what users of the load did."
+    return Table("What people reported", ("region", "reports", "shares", "most at"), rows, note)
+
+
+def beside(journal: Journal, judgement: Judgement) -> Table:
+    """Reports and the true service level at the same time."""
+    rows = tuple(
+        (incident_time(t, journal.plan.scale) if t > 0 else "0", f"{n:,}", percent(success))
+        for t, n, success in judgement.measures.get("reports", {}).get("beside", ())
+    )
+    note = "Success is measured, of all operations from then on; reports are the model's. A status page is not counted."
+    return Table("Reports beside the service level", ("from", "reports", "success"), rows, note)
+
+
+def _peak(at: float | None, scale: float) -> str:
+    return NONE if at is None else incident_time(max(at, 0.0), scale)
+
+
 def delivery(journal: Journal, judgement: Judgement) -> Table:
     d, rpo = judgement.measures["delivery"], judgement.measures["rpo_s"]
     kinds = ("acked", "lost", "ghost", "duplicated", "unread")
@@ -83,13 +109,36 @@ def steps(journal: Journal, judgement: Judgement) -> Table:
     bit = {e.subject: e.t for _, e in journal.of("fault.active")}
     done = {e.subject: e.t for _, e in journal.of("operator.done")}
     rows = [
-        (s.at, s.id, s.fault, ", ".join(s.nodes), _at(bit.get(s.id)), _at(s.end), _units(len(s.releases)))
+        (s.at, s.id, s.fault, ", ".join(s.nodes), _at(bit.get(s.id)), _at(_last_back(s)), _units(len(s.releases)))
         for s in p.steps
     ]
     rows += [(a.at, a.id, f"operator: {a.name}", ", ".join(a.nodes), _at(done.get(a.id)), NONE, NONE) for a in p.acts]
     table = tuple((f"{at:.2f} s", *rest) for at, *rest in sorted(rows))
     head = ("at", "step", "what", "nodes", "seen at", "ends at", "returns in")
     return Table("What was done", head, tuple(tuple(map(str, r)) for r in table))
+
+
+def vitals(journal: Journal) -> Table:
+    """How the nodes of each step were before, during and after, by figure; no rows in a journal without any."""
+    seen: dict[tuple[str, str], dict[str, float]] = {}
+    for _, e in journal.of("vitals"):
+        for name, figure in e.data.get("figures", {}).items():
+            seen.setdefault((e.subject, name), {})[str(e.data.get("when"))] = figure
+    rows = [
+        (step, name.replace("_", " "), *(_figure(found.get(p)) for p in PHASES)) for (step, name), found in seen.items()
+    ]
+    note = "Seen at the nodes themselves. Before: in the steady state. During: once the fault was seen to bite. After:"
+    note += " once it was healed everywhere; what else bites then shows as well. A round trip is between two nodes."
+    return Table("What the faults did", ("step", "figure", *PHASES), tuple(rows), note)
+
+
+def _figure(v: float | None) -> str:
+    return NONE if v is None else f"{v:,.4g}"
+
+
+def _last_back(step: Step) -> float:
+    """When its last node is given back; boot units without a node of it may come later."""
+    return max((r.t for r in step.releases if r.nodes), default=step.end)
 
 
 def _at(t: float | None) -> str:

@@ -9,7 +9,7 @@ from chaos.incident import Row
 from chaos.journal import Journal
 from chaos.judgement import Judgement
 from chaos.model import Finding, Verdict
-from chaos.reports import words
+from chaos.reports import tables, words
 from chaos.reports.bins import bins, span
 
 if TYPE_CHECKING:
@@ -36,21 +36,28 @@ def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: b
         file=out, width=min(width, 100), color_system="standard" if color else None, force_terminal=color,
         highlight=False, markup=False, emoji=False, legacy_windows=False, _environ={},
     )  # fmt: skip
-    _section(console, f"{journal.plan.experiment}: what users lost", words.lost(journal, judgement))
+    interrupted = words.interrupted(journal)
+    if not interrupted:
+        _section(console, f"{journal.plan.experiment}: what users lost", words.lost(journal, judgement))
     _verdict(console, journal, judgement)
-    if journal.journeys:
+    if interrupted:
+        _section(console, "Interrupted", ["The journal is whole to that point; nothing of it is what was planned."])
+    elif journal.journeys:
         console.print(_journeys(journal, judgement))
         _beside_the_incident(console, judgement)
         console.print(_checks(judgement))
+        if (vitals := tables.vitals(journal)).rows:
+            console.print(_vitals(vitals))
     else:  # it ended before there were users: what ended it is all there is to say
         worst = [f for f in judgement.findings if f.verdict is judgement.verdict]
         _section(console, "Why", [f.summary for f in worst if f.check == "run"] or [f.summary for f in worst])
-    _section(console, "Known gaps", list(words.known_gaps(judgement)))
+    if not interrupted:
+        _section(console, "Known gaps", list(words.known_gaps(judgement)))
     _section(console, "Left out", list(journal.plan.left_out))
     if judgement.run:
         console.print(f"Report  {judgement.run}/report.html", soft_wrap=True)
-    console.print(f"Again   {words.again(journal)}", soft_wrap=True)
     console.print(f"Seed    {journal.plan.seed}")
+    console.print(f"Again   {words.again(journal)}", soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -67,10 +74,10 @@ def _verdict(console: Console, journal: Journal, judgement: Judgement) -> None:
 
     p, verdict = journal.plan, judgement.verdict
     text = Text(f"{verdict.value}  ", style=STYLE[verdict.value])
-    said = f"{words.MEANING[verdict]} (exit {verdict.exit_code}; {p.target}, {p.posture or 'no posture'})."
+    said = f"{words.meaning(journal, judgement)} (exit {verdict.exit_code}; {p.target}, {p.posture or 'no posture'})."
     text.append(said, style="bold")
     console.print(text)
-    console.print(f"Claim: {p.claim}", style="dim")
+    console.print(words.claim(journal, judgement), style="dim")
     console.print()
 
 
@@ -126,6 +133,14 @@ def _targets(judgement: Judgement) -> Table:
         stands = words.standing(row)
         so = Text(stands, style=STYLE.get(stands, ""))
         table.add_row(_name(row), words.value(row.fact), _measured(row), so)
+    return table
+
+
+def _vitals(found: tables.Table) -> Table:
+    table = _table(*found.head, title=found.title)
+    for row in found.rows:
+        table.add_row(*row)
+    table.add_row("")
     return table
 
 

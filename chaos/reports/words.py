@@ -17,11 +17,35 @@ GONE = 0.9  # share of operations that failed, from which on users say "it is go
 
 MEANING = {
     Verdict.PASS: "every check held, or failed as it is known to",
-    Verdict.INCONCLUSIVE: "the run does not show it; see the assumptions",
+    Verdict.INCONCLUSIVE: "the run does not show it",
     Verdict.FAIL: "a check did not hold",
     Verdict.ERROR: "the harness could not do its job",
     Verdict.DIRTY: "something was left behind after the heal",
 }
+
+
+def meaning(journal: Journal, judgement: Judgement) -> str:
+    """What the verdict comes to, in half a sentence."""
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        if journal.plan.leashed:
+            return "played on the leash, nothing was broken, so nothing is shown"
+        if any(journal.of("run.stopped")):
+            return "a stop condition ended it; everything is healed, and the part that was played acquits nobody"
+        names = list(dict.fromkeys(f.check for f in judgement.findings if f.verdict is Verdict.INCONCLUSIVE))
+        return f"the run does not show it, see {', '.join(names)} below"
+    return MEANING[judgement.verdict]
+
+
+def interrupted(journal: Journal) -> bool:
+    """Somebody ended the run: what users met until then measures nothing that the plan asked for."""
+    return any(e.data.get("status") == "interrupted" for _, e in journal.of("run.end"))
+
+
+def claim(journal: Journal, judgement: Judgement) -> str:
+    """What the experiment claims, and whether a known gap refutes it here."""
+    if any(f.verdict is Verdict.FAIL for f in judgement.known_gaps):
+        return f"Claim, refuted here as it is known to be: {journal.plan.claim}"
+    return f"Claim: {journal.plan.claim}"
 
 
 def incident_time(seconds: float, scale: float) -> str:
@@ -130,6 +154,8 @@ def value(v: Any) -> str:
         return NONE
     if isinstance(v, bool):
         return "yes" if v else "no"
+    if isinstance(v, Mapping):
+        return ", ".join(f"{k} {value(x)}" for k, x in sorted(v.items(), key=lambda kx: (-kx[1], kx[0])))
     if isinstance(v, list | tuple):
         if v and all(isinstance(x, list | tuple) and all(isinstance(y, str) for y in x) for x in v):
             return " < ".join(" = ".join(x) for x in v)
@@ -170,8 +196,10 @@ def again(journal: Journal) -> str:
     """The command that plays the same plan again. Knobs set one by one are known from the command line only."""
     p, argv = journal.plan, list(journal.env.get("argv", ()))
     knobs = f" --posture {p.posture}" if p.posture else ""
+    knobs += "".join(f" --without {kind}" for kind in p.without)
     knobs += "".join(f" --set {argv[k + 1]}" for k, word in enumerate(argv[:-1]) if word == "--set")
-    return f"chaos run {p.experiment} --seed {p.seed} --target {p.target}{knobs}{' --short' if p.short else ''}"
+    flags = "".join(flag for flag, given in ((" --short", p.short), (" --leashed", p.leashed)) if given)
+    return f"chaos run {p.experiment} --seed {p.seed} --target {p.target}{knobs}{flags}"
 
 
 def known_gaps(judgement: Judgement) -> Iterator[str]:

@@ -63,6 +63,18 @@ def available() -> str | None:
     return f"namespaces are refused here ({said}); in a container, run it with more privileges or on the host"
 
 
+def network_blocked() -> str | None:
+    """None when the kernel cuts and delays in a box, else what it said. Tries both: about 0.1 s. Needs `available`."""
+    one = {"a": ["127.0.9.1"], "b": ["127.0.9.2"], "both": True}
+    asked = {"do": "apply", "rules": [{**one, "do": "drop"}], "shapes": [{**one, "delay_ms": 1}]}
+    helper = [*UNSHARE, sys.executable, "-m", "chaos.helper"]
+    tried = subprocess.run(helper, input=json.dumps(asked) + "\n", capture_output=True, text=True, check=False)
+    if not tried.stdout:
+        return " ".join(tried.stderr.split())[-300:] or f"the network helper ended with {tried.returncode}"
+    answer = json.loads(tried.stdout)
+    return None if answer["ok"] else str(answer["error"])
+
+
 def inside() -> Kind | None:
     """The kind of box that this process runs in."""
     kind = os.environ.get("CHAOS_BOX_KIND")
@@ -211,7 +223,9 @@ def _spawn(kind: Kind, folder: Path, owner: socket.socket, listener: socket.sock
         mortal = [] if listener else ["setpriv", "--pdeathsig=KILL"]
         argv = [*mortal, *UNSHARE, *argv]
     with ExitStack() as left:
-        null = left.enter_context(open(os.devnull))
+        null = left.enter_context(open(os.devnull, "r+"))
+        # A box that outlives us keeps nobody waiting who reads what we say to its end: `chaos up | cat`.
+        spoken = [(os.POSIX_SPAWN_DUP2, null.fileno(), n) for n in (1, 2)] if listener else []
         # Out of the way of the numbers they will get; a copy onto itself would keep its close-on-exec flag.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 256) for fd in fds]
         for fd in high:
@@ -222,6 +236,7 @@ def _spawn(kind: Kind, folder: Path, owner: socket.socket, listener: socket.sock
             {k: v for k, v in os.environ.items() if not k.startswith("CHAOS_BOX")},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, null.fileno(), 0),
+                *spoken,
                 *((os.POSIX_SPAWN_DUP2, fd, 3 + i) for i, fd in enumerate(high)),
             ],
             setsid=True,
@@ -290,6 +305,7 @@ def _forwarding(control: Control) -> Iterator[None]:
 
     def forward(number: int, _: FrameType | None) -> None:
         control.signal(passed_on[signal.Signals(number)])
+        control.signal(signal.SIGCONT)  # one that was stopped shall heal too
 
     before = {number: signal.signal(number, forward) for number in passed_on}
     try:

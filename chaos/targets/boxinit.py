@@ -157,6 +157,7 @@ class Init:
         elif connection.running:
             if connection.grace:
                 self._signal(connection.running, signal.SIGTERM)
+                self._signal(connection.running, signal.SIGCONT)  # one that was stopped shall heal too
             self.doomed[connection.running] = time.monotonic() + connection.grace
 
     def _spawn(self, connection: Connection, message: dict[str, Any], fds: list[int]) -> None:

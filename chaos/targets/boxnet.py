@@ -14,6 +14,7 @@ from pathlib import Path
 from chaos.errors import TargetError
 
 GATEWAY = "10.77.0.1"
+NOWHERE = "10.77.0.53"  # swallows what it is sent: the name server of nodes that have none
 _CLONE_NEWNET = 0x40000000
 _MS_BIND = 4096
 _OWN = "/proc/thread-self/ns/net"
@@ -43,6 +44,7 @@ def _build(folder: Path, addresses: Mapping[str, str]) -> None:
         with IPRoute() as gateway:
             lo = gateway.link_lookup(ifname="lo")[0]
             gateway.addr("replace", index=lo, address=GATEWAY, prefixlen=32)
+            gateway.route("replace", dst=f"{NOWHERE}/32", type="blackhole")
             for name, address in addresses.items():
                 _namespace(folder / name)
                 _wire_node(address, gateway_ns)

@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from chaos.errors import TargetError
 from chaos.model import Node
-from chaos.protocols import CanCut, CanDeploy, CanExec, CanHost, CanKill, CanPause, Cut, Hosted
+from chaos.protocols import (
+    CanDeploy,
+    CanExec,
+    CanFill,
+    CanForgetNames,
+    CanHost,
+    CanLeak,
+    CanPause,
+    CanRestart,
+    CanSkew,
+    CanSqueeze,
+    CanStarve,
+    Hosted,
+)
 from chaos.stackfile import Stack
-from chaos.targets import compose_command, compose_guest, httpget, images
+from chaos.targets import compose_command, compose_guest, compose_helper, faketime, httpget, images
 from chaos.targets.compose_command import Command
-from chaos.targets.compose_engine import DEPLOYED, Container, Engine, connect, in_words
+from chaos.targets.compose_disks import Disks
+from chaos.targets.compose_engine import DEPLOYED, SKEWED, WAITING, Container, Engine, connect, in_words
+from chaos.targets.compose_enter import enter
 from chaos.targets.compose_health import Health
-from chaos.targets.compose_network import Network, cut_blocked
+from chaos.targets.compose_helper import cut_blocked
+from chaos.targets.compose_limits import WORDS, Limits
+from chaos.targets.compose_names import Names
+from chaos.targets.compose_notes import Notes
 from chaos.targets.compose_stream import Stream
+from chaos.targets.network import BACKENDS, Helper, Network, Networked
+from chaos.targets.startup import Standing, until_healthy
+from chaos.targets.surroundings import lookup
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -27,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Compose", "cut_blocked", "unavailable"]
 
 HEALTH_EVERY = 0.5  # seconds between two looks at a node that is not healthy yet
-HEALTH_AT_ONCE = 4  # a node's first check is dear, and takes the processor from what it waits for
+FAKETIME = "/chaos/libfaketime.so.1"  # where nodes whose clock is off have it
 ENDS_WITHIN = 10.0  # seconds a signal may take to end a node
 
 
@@ -41,7 +64,10 @@ def unavailable() -> str | None:
     return compose_command.MISSING if compose_command.find() is None else None
 
 
-class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
+class Compose(
+    Networked, CanRestart, CanPause, CanStarve, CanSqueeze, CanLeak, CanForgetNames, CanFill,
+    CanDeploy, CanSkew, CanExec, CanHost,
+):  # fmt: skip
     """State is asked of the engine, which knows it by labels, and of the kernel, so any process finds it.
 
     `log_dir` gets NODE.log for each node when the stack goes down, or when the node does not come up; `progress` is
@@ -49,6 +75,22 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
     """
 
     name: ClassVar[str] = "compose"
+    backends: ClassVar[Mapping[str, str]] = {  # what does it, by capability: for the plan
+        **BACKENDS,
+        "CanKill": "the signal through the engine (docker kill); others than SIGKILL to every process of the container",
+        "CanStop": "docker stop: SIGTERM through the engine, SIGKILL after the grace",
+        "CanRestart": "docker stop and start through the engine",
+        "CanPause": "the container's freezer, through the engine (docker pause)",
+        "CanPower": f"{BACKENDS['drop']}; then SIGKILL through the engine (docker kill)",
+        "CanStarve": "the container's CPU quota (control group), through the engine",
+        "CanSqueeze": "the container's memory limit (control group), through the engine",
+        "CanLeak": "a program in the container that takes memory, under the container's memory limit",
+        "CanForgetNames": "drop rules for the engine's resolver, in the packet filter of the container's own network",
+        "CanFill": "a file of zeros on the container's small tmpfs volumes",
+        "CanDeploy": "the container made anew with another environment, by the compose command",
+        "CanTell": "the container made anew with another environment, and its own word by a command",
+        "CanSkew": "libfaketime by LD_PRELOAD, mounted into a container made anew by the compose command",
+    }
 
     def __init__(
         self,
@@ -60,10 +102,17 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
     ) -> None:
         self._stack, self._log_dir, self._progress, self._within = stack, log_dir, progress, within
         self._engine = Engine(project)
-        self._command = Command(stack, project)
+        self._command = Command(stack, self._engine)
         self._health = Health(self._engine)
+        self._notes = Notes(self._engine)
+        self._limits = Limits(self._engine, self._notes, self._run_in)
+        self._names = Names(self._engine, self._notes)
+        bounded = {name: service.bounded for name, service in stack.services.items()}
+        self._disks = Disks(self._engine, self._notes, self._run_in, bounded)
         self._guests: set[str] = set()  # containers that this process hosts
-        self._network = Network(self._engine, {n: s.address for n, s in stack.services.items() if s.address})
+        self._making: set[asyncio.Future[compose_guest.Guest]] = set()  # that the engine is still making
+        addresses = {n: s.address for n, s in stack.services.items() if s.address}
+        self._network = Network(Helper(partial(compose_helper.start, self._engine)), addresses, bridged=True)
 
     def nodes(self) -> Sequence[Node]:
         return self._stack.nodes
@@ -77,7 +126,8 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
         found = await self._engine.containers()
         # Nodes of another posture, which compose would leave running beside this one.
         await self._engine.remove(c for name, c in found.items() if name not in self._stack.services)
-        deployed = {name for name, c in found.items() if DEPLOYED in c.labels}  # compose would undo that
+        # What an experiment set, compose would undo.
+        deployed = {name for name, c in found.items() if c.labels.keys() & {DEPLOYED, SKEWED}}
         watch = asyncio.create_task(self._tell_of_starts())
         try:
             names = sorted(self._stack.services.keys() - deployed)
@@ -85,7 +135,11 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
         finally:
             watch.cancel()
         await self.start([node for node in self.nodes() if node.name in deployed])
-        await self._await_health()
+        await until_healthy(self, self._within, HEALTH_EVERY, self._progress)
+
+    async def up_beside(self, names: Sequence[str]) -> None:
+        """Services of the description that are no nodes of the stack; their images may have to be pulled."""
+        await self._command.run("up", "--detach", "--no-build", "--no-deps", *names, progress=self._progress)
 
     async def _tell_of_starts(self) -> None:
         while True:
@@ -93,42 +147,19 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
             self._progress(f"starting {alive} of {len(self._stack.services)}")
             await asyncio.sleep(1.0)
 
-    async def _await_health(self) -> None:
-        deadline = time.monotonic() + self._within
-        gate = asyncio.Semaphore(HEALTH_AT_ONCE)
-        healthy: list[str] = []
-
-        async def wait_for(node: Node) -> None:
-            while True:
-                async with gate:
-                    if await self.healthy(node):
-                        break
-                await self._check_alive(node, time.monotonic() > deadline)
-                await asyncio.sleep(HEALTH_EVERY)
-            healthy.append(node.name)
-            self._progress(f"healthy {len(healthy)} of {len(self._stack.services)}")
-
-        try:
-            async with asyncio.TaskGroup() as every:
-                for node in self.nodes():
-                    every.create_task(wait_for(node))
-        except* TargetError as group:
-            raise _first(group) from None
-
-    async def _check_alive(self, node: Node, late: bool) -> None:
+    async def standing(self, node: Node) -> Standing:
         container = await self._find(node)
-        if container.alive and not late:
-            return
+        if container.alive:
+            return Standing(True, f"still {container.state}")
         state = await self._engine.ask(lambda api: api.inspect_container(container.id)["State"])
-        words = f"still {container.state}" if container.alive else f"exited {state['ExitCode']}"
-        last = "\n  ".join(await self.logs(node)) or "(nothing)"
-        raise TargetError(
-            f"{node.name} did not become healthy within {self._within:g} s ({words}). Last lines:\n  {last}\n"
-            f"Full log: {await self._keep_log(node.name, container)}"
-        )
+        return Standing(False, f"exited {state['ExitCode']}")
+
+    async def full_log(self, node: Node) -> str:
+        return await self._keep_log(node.name, await self._find(node))
 
     async def down(self) -> None:
         """Killed, not stopped: there is nothing that anybody would want to keep."""
+        await asyncio.gather(*self._making, return_exceptions=True)
         nodes, beside = await self._engine.containers(), await self._engine.beside()
         if nodes or beside:
             await self._heal_network()  # a table can outlive the harness that made it
@@ -136,11 +167,21 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
         if self._log_dir:
             await asyncio.gather(*(self._keep_log(name, c) for name, c in nodes.items()))
         await self._engine.remove([*nodes.values(), *beside, *await self._engine.beside()])
-        await self._engine.remove_rest()
+        for words in await self._engine.remove_rest():
+            self._progress(words)
 
     async def heal(self) -> None:
         """Whatever of it fails, the rest is still healed; then the first failure is raised."""
-        steps = (self._end_strays, self._heal_network, self._heal_pauses, self._heal_deployments, self._heal_kills)
+        steps = (
+            self._end_strays,
+            self._heal_network,
+            self._heal_pauses,
+            self._limits.clear,
+            self._heal_names,
+            self._heal_disks,
+            self._heal_deployments,
+            self._heal_kills,
+        )
         failed: list[TargetError] = []
         for step in steps:
             try:
@@ -151,8 +192,11 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
             raise failed[0]
 
     async def _end_strays(self) -> None:
-        """Loads of a harness that is gone."""
+        """Loads and looks of a harness that is gone, and those that nobody waited for."""
+        await asyncio.gather(*self._making, return_exceptions=True)
         await self._engine.remove(c for c in await self._engine.beside("load") if c.id not in self._guests)
+        # What went into a node for a moment and has ended, while nobody was left to remove it.
+        await self._engine.remove(c for c in await self._engine.beside("guest") if c.state == "exited")
 
     async def _heal_network(self) -> None:
         if await images.is_here(self._engine, images.helper_tag()):  # without it nobody can have cut anything
@@ -161,13 +205,20 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
     async def _heal_pauses(self) -> None:
         await self.resume([n for n, c in await self._standing() if c.state == "paused"])
 
+    async def _heal_names(self) -> None:
+        await self._names.show(await self._names.hidden())
+
+    async def _heal_disks(self) -> None:
+        await self._disks.drain(await self._disks.filled())
+
     async def _heal_deployments(self) -> None:
         for node, container in await self._standing():
-            if DEPLOYED in container.labels:
-                await self.undeploy(node)
+            if DEPLOYED in container.labels or SKEWED in container.labels:
+                await self._configure(node, {}, "")
 
     async def _heal_kills(self) -> None:
         await self.start([n for n, c in await self._standing() if not c.alive])
+        await self._notes.drop("restart", await self._notes.get("restart"))
 
     async def _standing(self) -> Sequence[tuple[Node, Container]]:
         """Nodes that have a container; what was never up is not down."""
@@ -180,6 +231,11 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
             *(f"{name} is not running" for name, c in nodes if not c.alive),
             *(f"{name} is paused" for name, c in nodes if c.state == "paused"),
             *(f"{name} runs a configuration of an experiment" for name, c in nodes if DEPLOYED in c.labels),
+            *(f"{name} has the wrong time" for name, c in nodes if SKEWED in c.labels),
+            *(f"{name} was restarted by an experiment" for name in sorted(await self._notes.get("restart"))),
+            *(f"{name} {WORDS[kind]}" for name, kind in await self._limits.left()),
+            *(f"{name} has no room on its volumes" for name in await self._disks.filled()),
+            *(f"{name} resolves no names" for name in await self._names.hidden()),
             *await self._cuts_left(),
         ]
 
@@ -229,14 +285,42 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
             everybody = ["sh", "-c", f"kill -s {signal.removeprefix('SIG')} -1"]  # all but the first process
             await asyncio.gather(*(self._run_in(c, everybody, ENDS_WITHIN) for c in alive if c.state == "running"))
         name = f"SIG{signal.removeprefix('SIG')}"
-        await self._engine.each([c.id for c in alive], lambda api, id_: api.kill(id_, name), 404, 409)
+        killed = [c.id for c in alive]
+        await self._engine.each(killed, lambda api, id_: api.kill(id_, name), 404, 409, at_once=WAITING)
         deadline = time.monotonic() + ENDS_WITHIN
         while any([(await self._find(n)).alive for n in nodes]) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
 
+    async def stop(self, nodes: Sequence[Node], grace: float) -> None:
+        """The engine counts whole seconds, so `grace` is rounded up; images may say a signal other than SIGTERM."""
+        alive = [c.id for c in await self._all(nodes) if c.alive]
+        await self._engine.each(alive, lambda api, id_: api.stop(id_, timeout=math.ceil(grace)))
+
+    async def restart(self, nodes: Sequence[Node], grace: float) -> None:
+        for node in nodes:
+            await self._notes.replace("restart", node.name, {"before": await self._identity(node)})
+        await self.stop(nodes, grace)
+        await self.start(nodes)
+
+    async def restarted(self, node: Node) -> bool:
+        note = (await self._notes.get("restart")).get(node.name)
+        return note is not None and await self.running(node) and note["before"] != await self._identity(node)
+
+    async def forget_restart(self, nodes: Sequence[Node]) -> None:
+        await self._notes.drop("restart", [n.name for n in nodes])
+
+    async def _identity(self, node: Node) -> str:
+        """Of the node's processes: another one after each start."""
+        id_ = (await self._find(node)).id
+        started = await self._engine.ask(lambda api: api.inspect_container(id_)["State"]["StartedAt"])
+        return f"{id_} {started}"
+
     async def start(self, nodes: Sequence[Node]) -> None:
         dead = [c.id for c in await self._all(nodes) if not c.alive]
         await self._engine.each(dead, lambda api, id_: api.start(id_))
+        await self._limits.lay([n.name for n in nodes])
+        await self._names.lay([n.name for n in nodes])
+        await self._disks.lay([n.name for n in nodes])
 
     async def running(self, node: Node) -> bool:
         found = await self._engine.containers()
@@ -256,38 +340,124 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
     async def paused(self, node: Node) -> bool:
         return (await self._find(node)).state == "paused"
 
+    # -- limits
+
+    async def starve(self, nodes: Sequence[Node], share: float) -> None:
+        await self._limits.want("cpu", [n.name for n in nodes], share)
+
+    async def feed(self, nodes: Sequence[Node]) -> None:
+        await self._limits.want("cpu", [n.name for n in nodes], None)
+
+    async def starved(self, node: Node) -> bool:
+        return await self._limits.throttled(await self._find(node))
+
+    async def squeeze(self, nodes: Sequence[Node], limit: int) -> None:
+        await self._limits.want("memory", [n.name for n in nodes], limit)
+
+    async def release(self, nodes: Sequence[Node]) -> None:
+        await self._limits.want("memory", [n.name for n in nodes], None)
+
+    async def squeezed(self, node: Node) -> int | None:
+        return await self._limits.memory_limit(await self._find(node))
+
+    async def leak(self, nodes: Sequence[Node], rate: int, limit: int) -> None:
+        await self._limits.want("leak", [n.name for n in nodes], [rate, limit])
+
+    async def seal(self, nodes: Sequence[Node]) -> None:
+        await self._limits.want("leak", [n.name for n in nodes], None)
+
+    async def leaks(self, node: Node) -> bool:
+        return await self._limits.leaks(await self._find(node))
+
+    def unfit(self, needs: type, node: Node) -> str:
+        """Why a node is none for a capability that others have; empty where it is one."""
+        if needs is CanSkew and faketime.find() is None:
+            return faketime.MISSING
+        return self._disks.unfit(node.name) if needs is CanFill else ""
+
+    async def fill(self, nodes: Sequence[Node]) -> None:
+        await self._disks.fill([n.name for n in nodes])
+
+    async def drain(self, nodes: Sequence[Node]) -> None:
+        await self._disks.drain([n.name for n in nodes])
+
+    async def full(self, node: Node) -> bool:
+        return await self._disks.full(await self._find(node))
+
     # -- the network
 
-    async def cut(self, by: str, cuts: Sequence[Cut]) -> None:
-        await self._network.cut(by, cuts)
+    async def _ask_from(self, names: Sequence[str], program: str, argv: Sequence[str]) -> str:
+        found = await self._engine.containers()
+        alive = [found[name] for name in names if name in found and found[name].alive]
+        if not alive:
+            raise TargetError(f"none of {', '.join(names)} runs, so nobody can ask from there")
+        command = ["python3", "-I", "-S", "-c", Path(program).read_text(), *argv]
+        return await enter(self._engine, alive[0], command, network_mode=f"container:{alive[0].id}")
 
-    async def join(self, by: str, cuts: Sequence[Cut]) -> None:
-        await self._network.join(by, cuts)
+    async def hide_names(self, nodes: Sequence[Node]) -> None:
+        await self._names.hide([n.name for n in nodes])
 
-    async def is_cut(self, cut: Cut) -> bool:
-        return await self._network.is_cut(cut)
+    async def show_names(self, nodes: Sequence[Node]) -> None:
+        await self._names.show([n.name for n in nodes])
+
+    async def resolves(self, node: Node) -> bool:
+        code, _ = await self.exec(node, lookup(node))
+        return code == 0
 
     # -- configuration
 
     async def deploy(self, node: Node, environment: Mapping[str, str]) -> None:
-        """A container of its own with `environment` on top; a label on it says so to whoever looks later."""
-        variables = {k: v.replace("$", "$$") for k, v in environment.items()}  # compose would take $ for its own
-        label = json.dumps(dict(environment)).replace("$", "$$")
-        extra = {"services": {node.name: {"environment": variables, "labels": {DEPLOYED: label}}}}
-        with tempfile.NamedTemporaryFile("w", suffix=".yml") as override:
-            json.dump(extra, override)
-            override.flush()
-            await self._recreate(node, Path(override.name))
+        await self._configure(node, environment, (await self._find(node)).labels.get(SKEWED, ""))
 
     async def undeploy(self, node: Node) -> None:
-        if await self.deployed(node):
-            await self._recreate(node)
+        container = await self._find(node)
+        if DEPLOYED in container.labels:
+            await self._configure(node, {}, container.labels.get(SKEWED, ""))
+
+    async def skew(self, nodes: Sequence[Node], seconds: float) -> None:
+        for node in nodes:
+            await self._configure(node, await self.deployed(node), f"{seconds:+.3f}")
+
+    async def unskew(self, nodes: Sequence[Node]) -> None:
+        for node, container in zip(nodes, await self._all(nodes), strict=True):
+            if SKEWED in container.labels:
+                await self._configure(node, await self.deployed(node), "")
+
+    async def clock(self, node: Node) -> tuple[float, float]:
+        """No word of the node's own program: only whether it has the library, and what a program beside it reads."""
+        before = time.time()
+        code, said = await self.exec(node, ["sh", "-c", "grep -q faketime /proc/1/maps && date +%s.%N"])
+        after = time.time()
+        return float(said) - (before + after) / 2 if code == 0 else 0.0, (after - before) / 2
+
+    async def _configure(self, node: Node, environment: Mapping[str, str], skew: str) -> None:
+        """A container of its own with `environment` on top; labels on it say so to whoever looks later."""
+        extra: dict[str, Any] = {"environment": dict(environment), "labels": {}}
+        if environment:
+            extra["labels"][DEPLOYED] = json.dumps(dict(environment))
+        if skew:
+            if (library := faketime.find()) is None:
+                raise TargetError(faketime.MISSING)
+            extra["environment"] |= faketime.environment(FAKETIME, float(skew))
+            extra["labels"][SKEWED] = skew
+            extra["volumes"] = [f"{library}:{FAKETIME}:ro"]
+        if not extra["labels"]:
+            return await self._recreate(node)
+        for words in (extra["environment"], extra["labels"]):
+            words.update({k: v.replace("$", "$$") for k, v in words.items()})  # compose would take $ for its own
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as override:
+            json.dump({"services": {node.name: extra}}, override)
+            override.flush()
+            return await self._recreate(node, Path(override.name))
 
     async def _recreate(self, node: Node, override: Path | None = None) -> None:
         if self._log_dir:
             await self._keep_log(node.name, await self._find(node))
         words = ("up", "--detach", "--no-build", "--no-deps", "--timeout", "3", node.name)
         await self._command.run(*words, override=override)
+        await self._limits.lay([node.name])
+        await self._names.lay([node.name])
+        await self._disks.lay([node.name])
 
     async def deployed(self, node: Node) -> Mapping[str, str]:
         found = json.loads((await self._find(node)).labels.get(DEPLOYED, "{}"))
@@ -329,7 +499,10 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
         return answer
 
     async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
-        guest = await compose_guest.begin(self._engine, self._stack.root, command, run_dir, log)
+        making = asyncio.ensure_future(compose_guest.begin(self._engine, self._stack.root, command, run_dir, log))
+        self._making.add(making)
+        making.add_done_callback(self._making.discard)
+        guest = await asyncio.shield(making)  # who is cancelled here leaves it to `heal` and `down`, which wait for it
         self._guests.add(guest.id)
         return guest
 
@@ -342,8 +515,3 @@ class Compose(CanCut, CanKill, CanPause, CanDeploy, CanExec, CanHost):
         if service.address is None:
             raise TargetError(f"{node}: port {port} is not published and the node has no address of its own")
         return await httpget.get(service.address, port, path, timeout, node)
-
-
-def _first(group: BaseExceptionGroup[TargetError]) -> TargetError:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chaos.errors import TargetError
 from chaos.stackfile import Stack
-from chaos.targets.compose_engine import explained
+from chaos.targets.compose_engine import Engine, cgroup_parent, explained
 
 
 @functools.cache
@@ -29,8 +29,8 @@ def find() -> tuple[str, ...] | None:
 class Command:
     """Compose on one stack under its posture."""
 
-    def __init__(self, stack: Stack, project: str) -> None:
-        self._stack, self._project = stack, project
+    def __init__(self, stack: Stack, engine: Engine) -> None:
+        self._stack, self._engine = stack, engine
 
     async def run(
         self,
@@ -48,11 +48,12 @@ class Command:
         if found is None:
             raise TargetError(MISSING)
         files = [self._stack.path, *([override] if override else [])]
-        argv = [*found, "--project-name", self._project, *(w for f in files for w in ("--file", str(f))), *words]
+        parent = await self._engine.ask(cgroup_parent)
+        argv = [*found, "--project-name", self._engine.project, *(w for f in files for w in ("--file", str(f))), *words]
         process = await asyncio.create_subprocess_exec(
             *argv,
             cwd=self._stack.root,
-            env=self._environment(base),
+            env=self._environment(base, parent),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -70,10 +71,11 @@ class Command:
         if process.returncode:
             raise TargetError(f"{self._stack.path}: `{' '.join([*found, *words])}` failed: {explained(said)}")
 
-    def _environment(self, base: str) -> Mapping[str, str]:
+    def _environment(self, base: str, parent: str) -> Mapping[str, str]:
         env = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
         env |= self._stack.variables
         env["COMPOSE_PROFILES"] = ",".join(self._stack.profiles)
+        env["CHAOS_CGROUP_PARENT"] = parent
         return env | ({"CHAOS_BASE": base} if base else {})
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 10.0  # seconds the engine may take to answer one call
-AT_ONCE = 16  # calls side by side
+AT_ONCE = 16  # calls side by side that are work for the engine
+WAITING = 64  # calls side by side that mostly wait, as a SIGKILL does for its node to be gone
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"  # labels that compose sets
+SKEWED = "chaos.skewed"  # label of a node whose clock is off: by how many seconds
 OURS = "chaos.project"  # label of containers that the harness starts beside the stack
 DEPLOYED = "chaos.deployed"  # label of a node that runs with an experiment's configuration: the variables as JSON
 
@@ -47,7 +49,7 @@ class Engine:
         self.project = project
         self._patience = patience
         self._connecting = threading.Lock()
-        self._threads = ThreadPoolExecutor(AT_ONCE, "engine")
+        self._threads = ThreadPoolExecutor(WAITING, "engine")
         self._client: APIClient | None = None
         self._open = contextlib.ExitStack()
         weakref.finalize(self, self._open.close)
@@ -56,16 +58,21 @@ class Engine:
         """`call` with the SDK's client, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.ask_now, call)
 
-    async def each(self, ids: Iterable[str], do: Callable[[APIClient, str], object], *spare: int) -> None:
+    async def each(
+        self, ids: Iterable[str], do: Callable[[APIClient, str], object], *spare: int, at_once: int = AT_ONCE
+    ) -> None:
         """`do` to all of them side by side, each to its end even if another fails; then the first failure is raised.
 
         An answer with a status of `spare` says that there was nothing to do.
         """
 
-        def one(id_: str) -> Callable[[APIClient], None]:
-            return lambda api: spared(lambda: do(api, id_), *spare)
+        gate = asyncio.Semaphore(at_once)
 
-        for end in await asyncio.gather(*(self.ask(one(id_)) for id_ in ids), return_exceptions=True):
+        async def one(id_: str) -> None:
+            async with gate:
+                await self.ask(lambda api: spared(lambda: do(api, id_), *spare))
+
+        for end in await asyncio.gather(*map(one, ids), return_exceptions=True):
             if isinstance(end, BaseException):
                 raise end
 
@@ -98,13 +105,17 @@ class Engine:
             raise TargetError("the stack has no network: it is not up; start it with `chaos up`")
         return await self.ask(lambda api: dict(api.inspect_network(rows[0]["Id"])))
 
-    async def remove_rest(self) -> None:
-        """Networks and volumes of the stack, once its containers are gone."""
+    async def remove_rest(self) -> Sequence[str]:
+        """Networks and volumes of the stack, once its containers are gone. What the engine keeps, in words."""
         mine = {"label": f"{PROJECT}={self.project}"}
-        networks = await self.ask(lambda api: [n["Id"] for n in api.networks(filters=mine)])
-        volumes = await self.ask(lambda api: [v["Name"] for v in api.volumes(filters=mine)["Volumes"] or []])
+        noted = {"label": f"{OURS}={self.project}"}
+        networks = await self.ask(lambda api: {n["Id"]: n["Name"] for n in api.networks(filters=mine)})
+        rows = await self.ask(lambda api: [v for by in (mine, noted) for v in api.volumes(filters=by)["Volumes"] or []])
+        volumes = [v["Name"] for v in rows]
         await self.each(networks, _remove_network, 404)
         await self.each(volumes, lambda api, name: api.remove_volume(name), 404)
+        kept = await self.ask(lambda api: [n["Name"] for n in api.networks(filters=mine)])
+        return [f"the engine keeps the empty network {name} for now; the next start uses it again" for name in kept]
 
     async def remove(self, containers: Iterable[Container]) -> None:
         """Kill and remove, with their nameless volumes; what is gone meanwhile is as good."""
@@ -124,6 +135,16 @@ class Engine:
             if time.monotonic() > deadline:
                 raise TargetError(f"the Docker engine has not removed {len(ids)} containers within {PATIENCE:.0f} s")
             await asyncio.sleep(0.1)
+
+
+def cgroup_parent(api: APIClient) -> str:
+    """Where our containers stand in the tree that shares out the processors; empty: where the engine puts them.
+
+    An engine that keeps cgroups itself puts all containers below one group, which gets as much as any one thread of the
+    engine when processors are short: a zone that boots would starve the zones that live. So they stand beside the
+    engine. An engine that leaves cgroups to systemd does so by itself.
+    """
+    return "/" if api.info().get("CgroupDriver") == "cgroupfs" else ""
 
 
 def _remove_network(api: APIClient, id_: str) -> None:
@@ -158,7 +179,7 @@ def connect(timeout: float) -> APIClient:
     where: dict[str, Any] = {**kwargs_from_env()}
     if "base_url" not in where and (context := ContextAPI.get_current_context()) and context.Host:
         where["base_url"] = context.Host
-    return docker.APIClient(version="auto", timeout=int(timeout), max_pool_size=2 * AT_ONCE, **where)
+    return docker.APIClient(version="auto", timeout=int(timeout), max_pool_size=2 * WAITING, **where)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 from chaos.errors import TargetError
 from chaos.protocols import Hosted
 from chaos.targets import images
-from chaos.targets.compose_engine import OURS, Container, Engine
+from chaos.targets.compose_engine import OURS, Container, Engine, cgroup_parent
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -116,6 +116,7 @@ def _create(
             binds=binds,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
+            cgroup_parent=cgroup_parent(api),
             cpu_shares=4096,  # of a processor that is short, the users come first: they are what measures
             init=True,  # signals reach the program although it is not made to be a first process
         ),

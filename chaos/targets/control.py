@@ -13,6 +13,7 @@ from typing import Any
 from chaos.errors import TargetError
 
 PACKET = 1 << 18  # bytes
+CONTROL = "CHAOS_BOX_CONTROL"  # the descriptor of a program's connection to its box
 
 
 class Control:
@@ -26,7 +27,7 @@ class Control:
     @classmethod
     def inherited(cls) -> Control:
         """The connection that a program started in a box was given. Raises KeyError outside of one."""
-        sock = socket.socket(fileno=os.dup(int(os.environ["CHAOS_BOX_CONTROL"])))
+        sock = socket.socket(fileno=os.dup(int(os.environ[CONTROL])))
         return cls(sock)
 
     @staticmethod

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from chaos.targets import boxnet, census, surroundings
+from chaos.targets import boxed_disks, boxnet, census, surroundings
 from chaos.targets.census import Crew, Crews, Proc
 from chaos.targets.control import Control
 
@@ -33,6 +33,8 @@ class Ground(Protocol):
     def prepare(self, addresses: Mapping[str, str]) -> None: ...  # idempotent; blocks; addresses by node name
     def address(self, address: str) -> str: ...  # where a node of this address listens
     def give(self, place: Path) -> None: ...  # make a folder one that nodes may write to
+    def own_volume(self, place: Path) -> None: ...  # make a folder a file system of its own, where that can be
+    def drop_volumes(self) -> None: ...  # before the folders are removed
     def root_argv(self, name: str, cwd: Path, argv: Sequence[str], ours: bool = False) -> list[str]:
         """What starts a node's root. A program of `ours` may write where we may."""
 
@@ -64,6 +66,12 @@ class Namespaces:
 
     def give(self, place: Path) -> None:
         pass  # in the box everybody is the same user
+
+    def own_volume(self, place: Path) -> None:
+        boxed_disks.make(place)
+
+    def drop_volumes(self) -> None:
+        boxed_disks.remove_below(self.folder / "nodes")
 
     def root_argv(self, name: str, cwd: Path, argv: Sequence[str], ours: bool = False) -> list[str]:
         return [

@@ -59,9 +59,7 @@ async def prepare(engine: Engine, stack: Stack, progress: Progress, anew: bool =
     for image in wanted:
         progress(f"building image {image}")
         steps = _steps(image, progress)
-        await Command(stack, engine.project).run(
-            "build", builds[image], base=base, silence=BUILD_SECONDS, progress=steps
-        )
+        await Command(stack, engine).run("build", builds[image], base=base, silence=BUILD_SECONDS, progress=steps)
     for tag in own:
         progress(f"building image {tag}")
         await engine.ask(functools.partial(_build, tag=tag, base=base, progress=progress))

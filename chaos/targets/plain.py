@@ -44,6 +44,12 @@ class Plain:
         if self._unprivileged:
             os.chown(place, NOBODY, NOBODY)
 
+    def own_volume(self, place: Path) -> None:
+        pass  # all are on the host's disk
+
+    def drop_volumes(self) -> None:
+        pass
+
     def root_argv(self, name: str, cwd: Path, argv: Sequence[str], ours: bool = False) -> list[str]:
         keeper = (self.folder / "keeper").read_text()
         files = (str(self._root_file(name)), str(exit_file(self.folder, name)))

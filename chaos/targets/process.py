@@ -15,20 +15,22 @@ from typing import ClassVar
 
 from chaos.errors import TargetError
 from chaos.model import Node
-from chaos.protocols import CanDeploy, CanExec, CanHost, CanKill, CanPause, Hosted
+from chaos.protocols import CanDeploy, CanExec, CanHost, CanPause, CanRestart, CanSkew, Hosted
 from chaos.stackfile import Service, Stack
-from chaos.targets import census, httpget, programs, surroundings
+from chaos.targets import census, faketime, httpget, programs, surroundings
 from chaos.targets.ground import Ground, exit_file, node_folder, read_json
 from chaos.targets.plain import Plain
+from chaos.targets.startup import Standing, together, until_healthy
 
-STOP_GRACE = 3.0  # seconds between SIGTERM and SIGKILL where a node is restarted in an orderly way
+STOP_GRACE = 3.0  # seconds between SIGTERM and SIGKILL where a node is given another configuration
+ENDS_WITHIN = 10.0  # seconds a signal may take to end a node
 HEALTH_EVERY = 0.15  # seconds
 HEALTH_TIMEOUT = 3.0  # seconds
-HEALTH_AT_ONCE = 4  # health checks side by side: more would take the processor from what they wait for
+_BOX = "nodes are kept apart only in a box, and `chaos doctor` says why there is none"
 INTERNET, INTERNET_ADDRESS = "internet", "10.77.9.1"  # the namespace of the users
 
 
-class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
+class Process(CanRestart, CanPause, CanDeploy, CanSkew, CanExec, CanHost):
     """State is asked of the kernel and of small files on the box's file system, so any process finds it.
 
     `log_dir` gets a file NODE.log for each node started; `progress` is told in words how `up` goes on; `within` is
@@ -36,6 +38,22 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
     """
 
     name: ClassVar[str] = "process"
+    lacks: ClassVar[Mapping[str, str]] = {  # what only the box has, by capability
+        **dict.fromkeys(("CanCut", "CanShape", "CanPower"), f"plain processes share one network; {_BOX}"),
+        "CanFill": f"plain processes share the host's disk, which is not filled; {_BOX}",
+        "CanForgetNames": f"plain processes know each other by address only; {_BOX}",
+        **dict.fromkeys(("CanStarve", "CanSqueeze", "CanLeak"), f"plain processes have no limits in common; {_BOX}"),
+    }
+
+    backends: ClassVar[Mapping[str, str]] = {  # what does it, by capability: for the plan
+        "CanKill": "the signal to every process of the node; SIGKILL to its first, and the kernel ends the rest",
+        "CanStop": "SIGTERM to every process of the node, SIGKILL after the grace",
+        "CanRestart": "SIGTERM to every process of the node, SIGKILL after the grace, then its command again",
+        "CanPause": "SIGSTOP to every process of the node",
+        "CanDeploy": "the node's command again, with another environment",
+        "CanTell": "the node's command again, with another environment, and its own word by a command",
+        "CanSkew": "libfaketime by LD_PRELOAD; the node restarts for it",
+    }
 
     def __init__(
         self,
@@ -100,7 +118,7 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
             started += len(wave)
             self._progress(f"starting {started} of {len(self._services)}")
             await self.start([self._services[name].node for name in wave])
-        await self._await_health()
+        await until_healthy(self, self._within, HEALTH_EVERY, self._progress)
 
     async def _prepare(self) -> None:
         await asyncio.to_thread(self._ground.prepare, {**self._addresses(), INTERNET: INTERNET_ADDRESS})
@@ -116,33 +134,12 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
             found[name] = service.address
         return found
 
-    async def _await_health(self) -> None:
-        deadline = time.monotonic() + self._within
-        gate = asyncio.Semaphore(HEALTH_AT_ONCE)
-        healthy: list[str] = []
-
-        async def wait_for(node: Node) -> None:
-            while True:
-                async with gate:
-                    if await self.healthy(node):
-                        break
-                await self._check_alive(node, time.monotonic() > deadline)
-                await asyncio.sleep(HEALTH_EVERY)
-            healthy.append(node.name)
-            self._progress(f"healthy {len(healthy)} of {len(self._services)}")
-
-        await programs.together(wait_for(node) for node in self.nodes())
-
-    async def _check_alive(self, node: Node, late: bool) -> None:
+    async def standing(self, node: Node) -> Standing:
         running = await self.running(node)
-        if running and not late:
-            return
-        state = "still running" if running else f"exited {self._exit_code(node.name)}"
-        last = "\n  ".join(await self.logs(node)) or "(nothing)"
-        raise TargetError(
-            f"{node.name} did not become healthy within {self._within:g} s ({state}). "
-            f"Last lines:\n  {last}\nFull log: {self._log_file(node.name)}"
-        )
+        return Standing(running, "still running" if running else f"exited {self._exit_code(node.name)}")
+
+    async def full_log(self, node: Node) -> str:
+        return str(self._log_file(node.name))
 
     def _exit_code(self, name: str) -> int:
         """What the node's command ended with; its first process is killed before it can say so: 137."""
@@ -154,6 +151,7 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
     async def down(self) -> None:
         await self._end(list(self._ground.crews()))
         await self._clear_network()
+        self._ground.drop_volumes()
         shutil.rmtree(self._ground.folder / "nodes", ignore_errors=True)
         self._ground.close()
         self._standing_on = None
@@ -167,15 +165,19 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         await self.resume(nodes)
         for node in nodes:
             await self.undeploy(node)
+        await self.unskew(nodes)
         await self.start(nodes)
+        await self.forget_restart(nodes)
 
     async def residue(self) -> Sequence[str]:
         crews = self._ground.crews()
         known = [n.name for n in self.nodes() if self._known(n.name)]
         return [
             *(f"{name} is not running" for name in known if name not in crews),
-            *(f"{name} is paused" for name in known if name in crews and crews[name].paused),
+            *(f"{name} is paused" for name in known if name in crews and self._paused(name, crews[name])),
             *(f"{name} runs a configuration of an experiment" for name in known if self._deployed(name)),
+            *(f"{name} has the wrong time" for name in known if self._skewed(name).exists()),
+            *(f"{name} was restarted by an experiment" for name in known if self._before_restart(name).exists()),
         ]
 
     def _known(self, name: str) -> bool:
@@ -207,11 +209,19 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
     async def kill(self, nodes: Sequence[Node], signal: str = "KILL") -> None:
         if signal == "KILL":
             return await self._end([n.name for n in nodes])
-        crews = self._ground.crews()
-        for node in nodes:
-            if crew := crews.get(node.name):
-                census.send(crew.members, _number(signal))
+        await self._ended(self._signal(nodes, _number(signal)), ENDS_WITHIN)
         return None
+
+    async def stop(self, nodes: Sequence[Node], grace: float) -> None:
+        if not await self._ended(self._signal(nodes, signal.SIGTERM), grace):
+            await self._end([n.name for n in nodes])
+
+    def _signal(self, nodes: Sequence[Node], number: signal.Signals) -> Sequence[census.Proc]:
+        """Tell every process of the nodes; returns the nodes' roots."""
+        crews = self._ground.crews()
+        told = [crews[n.name] for n in nodes if n.name in crews]
+        census.send((p for crew in told for p in crew.members), number)
+        return [crew.root for crew in told]
 
     async def _end(self, names: Sequence[str], within: float = 10.0) -> None:
         """SIGKILL, all at once; returns when the kernel has nobody left of them."""
@@ -219,19 +229,24 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         doomed = {name: crews[name] for name in names if name in crews}
         for crew in doomed.values():
             self._ground.end(crew)
-        await self._gone([crew.root for crew in doomed.values()], within)
+        roots = [crew.root for crew in doomed.values()]
+        if not await self._ended(roots, within):
+            left = next(p.pid for p in roots if census.alive(p))
+            raise TargetError(f"process {left} did not end within {within:g} s of SIGKILL")
 
-    async def _gone(self, roots: Sequence[census.Proc], within: float) -> None:
+    async def _ended(self, roots: Sequence[census.Proc], within: float) -> bool:
+        """Whether all have ended within so many seconds."""
         deadline = time.monotonic() + within
-        while left := [p for p in roots if census.alive(p)]:
+        while any(map(census.alive, roots)):
             if time.monotonic() > deadline:
-                raise TargetError(f"process {left[0].pid} did not end within {within:g} s of SIGKILL")
+                return False
             await asyncio.sleep(0.005)
+        return True
 
     async def start(self, nodes: Sequence[Node]) -> None:
         await self._prepare()
         crews = self._ground.crews()
-        await programs.together(self._begin(node.name) for node in nodes if node.name not in crews)
+        await together(self._begin(node.name) for node in nodes if node.name not in crews)
 
     async def _begin(self, name: str) -> None:
         try:
@@ -247,6 +262,8 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         for place in (folder, folder / "tmp", *(Path(f"{folder}{v}") for v in service.volumes)):
             place.mkdir(parents=True, exist_ok=True)
             ground.give(place)
+        for volume in service.volumes:
+            ground.own_volume(Path(f"{folder}{volume}"))
         exit_file(ground.folder, name).unlink(missing_ok=True)
         log = self._new_log(name)
         (folder / "log").write_text(str(log))
@@ -254,11 +271,15 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
         argv = ground.root_argv(name, self._stack.root, program.argv)
         start = programs.Start(argv, program.env, str(self._stack.root), log, folder / "complaints")
         await programs.launch(ground.control, start)
+        await self._lay_on(name)
+
+    async def _lay_on(self, name: str) -> None:
+        """What faults have in store for a node that starts while they last."""
 
     def _program(self, name: str, command: Sequence[str]) -> surroundings.Program:
         service, ground = self._services[name], self._ground
         folder = node_folder(ground.folder, name)
-        extra = self._deployed(name)
+        extra = {**self._deployed(name), **read_json(self._skewed(name))}
         names: Mapping[str, str] = {}
         if not ground.names_resolve:
             names = self._listening()
@@ -283,6 +304,28 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
             root = self._roots.get(name)
         return root
 
+    async def restart(self, nodes: Sequence[Node], grace: float) -> None:
+        """Noted first: whoever heals after our death knows of a restart that never was, never of less."""
+        for node in nodes:
+            root = self._root(node.name)
+            note = self._before_restart(node.name)
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(f"{root.pid} {root.started}" if root else "")
+        await self.stop(nodes, grace)
+        await self.start(nodes)
+
+    async def restarted(self, node: Node) -> bool:
+        root, note = self._root(node.name), self._before_restart(node.name)
+        return root is not None and note.exists() and note.read_text() != f"{root.pid} {root.started}"
+
+    async def forget_restart(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            self._before_restart(node.name).unlink(missing_ok=True)
+
+    def _before_restart(self, name: str) -> Path:
+        """Says which root a restarted node had before."""
+        return node_folder(self._ground.folder, name) / "restarted"
+
     async def pause(self, nodes: Sequence[Node]) -> None:
         if dead := [n.name for n in nodes if self._root(n.name) is None]:
             raise TargetError(f"{', '.join(dead)}: not running, so there is nothing to pause")
@@ -297,7 +340,10 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
 
     async def paused(self, node: Node) -> bool:
         crew = self._ground.crews().get(node.name)
-        return crew is not None and crew.paused
+        return crew is not None and self._paused(node.name, crew)
+
+    def _paused(self, name: str, crew: census.Crew) -> bool:
+        return crew.paused
 
     # -- configuration
 
@@ -318,13 +364,39 @@ class Process(CanKill, CanPause, CanDeploy, CanExec, CanHost):
     def _deployed(self, name: str) -> dict[str, str]:
         return read_json(node_folder(self._ground.folder, name) / "deployed.json")
 
+    def unfit(self, needs: type, node: Node) -> str:
+        """Why a node is none for a capability that this target has; empty where it is one."""
+        return faketime.MISSING if needs is CanSkew and faketime.find() is None else ""
+
+    async def skew(self, nodes: Sequence[Node], seconds: float) -> None:
+        if (library := faketime.find()) is None:
+            raise TargetError(faketime.MISSING)
+        for node in nodes:
+            self._skewed(node.name).parent.mkdir(parents=True, exist_ok=True)
+            self._skewed(node.name).write_text(json.dumps(faketime.environment(library, seconds)))
+            await self._restart(node)
+
+    async def unskew(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            if self._skewed(node.name).exists():
+                self._skewed(node.name).unlink()
+                await self._restart(node)
+
+    async def clock(self, node: Node) -> tuple[float, float]:
+        """No word of the node's own program: only whether it has the library, and what a program beside it reads."""
+        before = time.time()
+        code, said = await self.exec(node, ["date", "+%s.%N"])
+        after = time.time()
+        loaded = any("faketime" in surroundings.mapped(p.pid) for p in self._members([node]))
+        off = float(said) - (before + after) / 2 if code == 0 and loaded else 0.0
+        return off, (after - before) / 2
+
+    def _skewed(self, name: str) -> Path:
+        """Variables that make a node's clock wrong."""
+        return node_folder(self._ground.folder, name) / "skewed.json"
+
     async def _restart(self, node: Node) -> None:
-        if crew := self._ground.crews().get(node.name):
-            census.send(crew.members, signal.SIGTERM)
-            try:
-                await self._gone([crew.root], STOP_GRACE)
-            except TargetError:
-                await self._end([node.name])
+        await self.stop([node], STOP_GRACE)
         await self.start([node])
 
     # -- inside a node, and among the users

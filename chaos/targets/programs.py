@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from chaos.errors import TargetError
 from chaos.protocols import Hosted
@@ -131,16 +131,6 @@ async def run(argv: Sequence[str], env: Mapping[str, str], timeout: float, what:
                 await asyncio.shield(process.wait())
         out.seek(0)
         return code if code >= 0 else 128 - code, out.read().decode(errors="replace")
-
-
-async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All at once; the first to fail ends the others, and it is its error that is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for one in work:
-                group.create_task(one)
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
 
 
 def tail(path: Path, lines: int) -> list[str]:

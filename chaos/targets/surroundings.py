@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.errors import BadExperiment
+from chaos.model import Node
 from chaos.stackfile import Service
 
 # What a program needs of our own environment to run at all; the rest would make runs differ between people.
@@ -60,6 +61,19 @@ def program(
 
     own = {k: translate(v) for k, v in {**service.environment, **extra}.items()}
     return Program(tuple(map(translate, command)), {**common, "HOME": str(folder), "TMPDIR": f"{folder}/tmp", **own})
+
+
+def mapped(pid: int) -> str:
+    """What a process has in its memory, as /proc/PID/maps has it; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return ""
+
+
+def lookup(node: Node) -> Sequence[str]:
+    """A command that exits with 0 when its node's own name resolves, within 3 s."""
+    return ["timeout", "3", "getent", "hosts", node.name]
 
 
 def waves(services: Mapping[str, Service]) -> list[list[str]]:

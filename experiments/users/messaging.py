@@ -82,6 +82,7 @@ class AppUser(TokenMember):
     @journey("timeline", weight=6)
     def refresh(self) -> None:
         found = self.get("/timeline").json()
+        self.op.age = found.get("age_s")
         self.want(isinstance(found.get("items"), list), "no list of items")
 
     @journey("push", weight=8)
@@ -132,7 +133,7 @@ class WebUser(Member):
         """The page; whoever finds himself logged out logs in first, and a log-in that fails is a failure."""
         answer = self.ask(method, path, json=json, accept=(401,))
         if answer.status_code == 401:
-            self.op.note = "the session was gone, logged in again"
+            self.op.note = "thrown out, logged in again"
             self.log_in()
             answer = self.ask(method, path, json=json)
         return answer.json()
@@ -212,7 +213,7 @@ class BankUser(OpenUser):
     def deal(self, method: str, path: str, json: object = None) -> Any:
         answer = self.ask(method, path, json=json, accept=(401,))
         if answer.status_code == 401:
-            self.op.note = "the token had ended, logged in again"
+            self.op.note = "thrown out, logged in again"
             self.log_in()
             answer = self.ask(method, path, json=json)
         return answer.json()

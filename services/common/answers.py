@@ -20,8 +20,8 @@ def answer(content: object, status: int = 200, headers: Mapping[str, str] | None
     return Response(msgspec.json.encode(content), status, headers, "application/json")
 
 
-def problem(status: int, text: str, executed: bool = False) -> Response:
-    return answer({"error": text}, status, None if executed else NOT_EXECUTED)
+def problem(status: int, text: str, executed: bool = False, headers: Mapping[str, str] = {}) -> Response:
+    return answer({"error": text}, status, {**headers, **({} if executed else NOT_EXECUTED)})
 
 
 async def raw_body(request: Request) -> bytes:

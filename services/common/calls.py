@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from services.common import metrics
+from services.common.certificate import OWN
 from services.common.errors import Unavailable, Uncertain
 from services.common.peer import NoAnswer, NotSent, Peer, Reply
 from services.common.settings import Address
@@ -132,7 +133,8 @@ class Peers:
             if left < LEAST:
                 break
             try:
-                reply = await peer.ask(call.method, call.path, call.headers, call.body, min(ATTEMPT, left))
+                headers = {**call.headers, **OWN.headers()}
+                reply = await peer.ask(call.method, call.path, headers, call.body, min(ATTEMPT, left))
             except NotSent as error:
                 unreached.append(str(error))
             except NoAnswer as error:

@@ -16,9 +16,10 @@ from services.common.settings import SETTINGS, Address
 from services.common.store import REACH, Store
 
 ACQUIRE = 0.4  # seconds to get a connection; nothing was sent yet
+OPEN = 0.6  # seconds for each connection of a pool that is opened as a whole
 QUERY = 0.8  # seconds a statement may take
 SCHEMA = 5.0  # seconds for CREATE … IF NOT EXISTS, behind whoever else creates
-SIZE = 6  # connections a program: 12 programs and their watches stay below max_connections
+SIZE = 4  # connections a program, all opened at once: 12 programs and their watches stay below max_connections
 
 Record = Any  # asyncpg ships no types
 # The timeline of a primary, NULL on a standby. It grows with each promotion.
@@ -125,8 +126,10 @@ class Database(Store[Any, Any]):
         link.terminate()
 
     async def _open(self, address: Address) -> Any:
+        # All of them now: opening one takes four round trips, and a pool that grows when its server has become slow
+        # turns away whoever it grows for.
         pool = await asyncpg.create_pool(
-            host=await resolve(address.host), port=address.port, timeout=REACH, min_size=1, max_size=SIZE,
+            host=await resolve(address.host), port=address.port, timeout=OPEN, min_size=SIZE, max_size=SIZE,
             max_inactive_connection_lifetime=0, reset=_nothing, **_login(),
         )  # fmt: skip
         try:

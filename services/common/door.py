@@ -1,7 +1,8 @@
-"""What every request passes on its way in and out: its id, the standby's refusal, metrics, errors turned to answers."""
+"""What every request passes on its way in and out: its id, refusals at the door, metrics, errors turned to answers."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 import time
@@ -14,20 +15,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.common import metrics
 from services.common.answers import problem
+from services.common.capacity import Capacity
 from services.common.errors import Refused, Uncertain
 from services.common.log import log
 from services.common.settings import SETTINGS
 
 
 class Door:
-    """Around the router: request id, the standby's refusal, errors as answers, metrics, one log line a failure."""
+    """Around the router: request id, refusals, errors as answers, metrics, one log line a failure."""
 
     def __init__(
-        self, router: Router, active: Callable[[], bool] = lambda: True, always: frozenset[str] = frozenset()
+        self,
+        router: Router,
+        active: Callable[[], bool] = lambda: True,
+        always: frozenset[str] = frozenset(),
+        capacity: Capacity | None = None,
     ) -> None:
         self._router = router
         self._active = active
         self._always = always  # health and metrics: a standby answers them too, and their 503 is no news
+        self._capacity = capacity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", scope["type"]
@@ -60,11 +67,13 @@ class Door:
         if not self._active() and scope["path"] not in self._always:
             return problem(503, f"{SETTINGS.node} is a standby; activate it or call its peer")
         try:
+            if self._capacity is not None and scope["path"] not in self._always and (wait := self._capacity.turn()):
+                await asyncio.sleep(wait)
             await self._router(scope, receive, send)
             return None
         except Refused as error:
             scope["problem"] = error.problem
-            return problem(error.status, error.problem)
+            return problem(error.status, error.problem, headers=error.headers)
         except Uncertain as error:
             scope["problem"] = error.problem
             return problem(error.status, error.problem, executed=True)

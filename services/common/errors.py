@@ -9,14 +9,17 @@ Clients count on the difference: after Refused they may try elsewhere, after Unc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class Refused(Exception):
     """Nothing was done. `status` is the HTTP status, `problem` what was found and what to do about it."""
 
-    def __init__(self, status: int, problem: str) -> None:
+    def __init__(self, status: int, problem: str, headers: Mapping[str, str] = {}) -> None:
         super().__init__(problem)
         self.status = status
         self.problem = problem
+        self.headers = headers  # of the answer
 
 
 class Unavailable(Refused):

@@ -12,6 +12,7 @@ import re
 
 from starlette.requests import Request
 
+from services.common.certificate import certified
 from services.common.errors import Refused
 from services.common.settings import SETTINGS
 
@@ -27,7 +28,8 @@ def vouch(user: str) -> dict[str, str]:
 
 
 def user_of(request: Request) -> str:
-    """The user whom the gateway let in. Raises Refused(401) for anybody else."""
+    """The user whom the gateway let in. Raises Refused(401) for anybody else, Refused(403) where it may not say so."""
+    certified(request)
     user = request.headers.get("x-user", "")
     seal = request.headers.get("x-user-seal", "")
     if not USER.fullmatch(user) or not hmac.compare_digest(vouch(user)["X-User-Seal"].encode(), seal.encode()):

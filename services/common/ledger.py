@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from services.common.db import Database
 from services.common.errors import Refused
@@ -87,12 +89,21 @@ class Transfer(msgspec.Struct):
 
 
 class Ledger:
-    """What pay and bank have in common. Callers say who is asking."""
+    """What pay and bank have in common. `who` says who is asking, or raises Refused."""
 
-    def __init__(self, schema: str = "") -> None:
+    def __init__(self, who: Callable[[Request], str], schema: str = "") -> None:
         self.database = Database(SCHEMA + schema)
+        self._who = who
 
-    async def transfer(self, payer: str, request: Request) -> Response:
+    def routes(self, under: str = "") -> Sequence[Route]:
+        return (
+            Route(f"{under}/transfers", self._transfer, methods=["POST"]),
+            Route(f"{under}/balance", self._balance),
+            Route(f"{under}/readback", self._paid),
+        )
+
+    async def _transfer(self, request: Request) -> Response:
+        payer = self._who(request)
         order = await body(request, Transfer)
         check_id(order.id)
         check_user(order.to)
@@ -108,13 +119,13 @@ class Ledger:
             raise Refused(409, f"id {order.id!r} belongs to another transfer; choose a new one")
         return answer({"id": order.id}, 201 if outcome == "done" else 200)
 
-    async def balance(self, owner: str) -> Response:
-        rows = await self.database.read("SELECT balance FROM accounts WHERE owner = $1", owner)
+    async def _balance(self, request: Request) -> Response:
+        rows = await self.database.read("SELECT balance FROM accounts WHERE owner = $1", self._who(request))
         # Nobody has paid or been paid yet: the account will open with this.
         return answer({"balance": rows[0][0] if rows else OPENING})
 
-    async def paid(self, payer: str, request: Request) -> Response:
-        after, limit = page(request)
+    async def _paid(self, request: Request) -> Response:
+        payer, (after, limit) = self._who(request), page(request)
         rows = await self.database.read(
             "SELECT id FROM transfers WHERE payer = $1 AND id > $2 ORDER BY id LIMIT $3", payer, after, limit
         )

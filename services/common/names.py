@@ -1,17 +1,33 @@
-"""Names of peers as addresses, remembered: where the resolver stands may be what has just lost its power."""
+"""Names of peers as addresses, remembered: where the resolver stands may be what has just lost its power.
+
+Look-ups have threads of their own. uvloop's getaddrinfo would put them into a pool of four, in which its sock_connect
+waits too, even for a literal address: a few names that hang, and no new connection comes about to anybody.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
+import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 LIMIT = 0.3  # seconds a first look-up may take; later ones happen behind the caller's back
 FRESH = 10.0  # seconds after which a remembered address is looked up again
 
-_known: dict[str, tuple[str, float]] = {}
-_looking: dict[str, asyncio.Task[str]] = {}
+
+@dataclass
+class _Known:
+    address: str
+    asked: float  # when it was looked up last, monotonic
+
+
+_known: dict[str, _Known] = {}
+_looking: dict[str, asyncio.Future[str]] = {}
 
 
 async def resolve(host: str) -> str:
@@ -22,32 +38,42 @@ async def resolve(host: str) -> str:
     """
     if _literal(host):
         return host
-    known = _known.get(host)
-    if known is not None and time.monotonic() - known[1] < FRESH:
-        return known[0]
-    looking = _looking.get(host)
-    if looking is None:
-        looking = _looking[host] = asyncio.create_task(_look_up(host))
-        looking.add_done_callback(lambda task: _forget(host, task))
-    if known is not None:
-        return known[0]
+    if known := _known.get(host):
+        if time.monotonic() - known.asked > FRESH:
+            known.asked = time.monotonic()  # a name that is gone is not asked for by every caller either
+            _look_up(host)
+        return known.address
     try:
-        return await asyncio.wait_for(asyncio.shield(looking), LIMIT)
+        return await asyncio.wait_for(asyncio.shield(_look_up(host)), LIMIT)
     except TimeoutError:
         raise OSError(f"{host} did not resolve within {LIMIT} s") from None
 
 
-async def _look_up(host: str) -> str:
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
-    address = str(found[0][4][0])
-    _known[host] = (address, time.monotonic())
-    return address
+def _look_up(host: str) -> asyncio.Future[str]:
+    """One at a time for each name."""
+    if host not in _looking:
+        loop = asyncio.get_running_loop()
+        found = _looking[host] = loop.create_future()
+        found.add_done_callback(lambda _: _keep(host, found))
+        # A daemon: a look-up that hangs must not keep the program from ending.
+        threading.Thread(target=_ask, args=(loop, host, found), name=f"look up {host}", daemon=True).start()
+    return _looking[host]
 
 
-def _forget(host: str, task: asyncio.Task[str]) -> None:
-    _looking.pop(host, None)
-    if not task.cancelled():
-        task.exception()  # retrieved: the caller who waits gets it, a refresh that fails keeps the old address
+def _ask(loop: asyncio.AbstractEventLoop, host: str, found: asyncio.Future[str]) -> None:
+    settle: Callable[[], None]
+    try:
+        settle = partial(found.set_result, socket.gethostbyname(host))
+    except OSError as error:
+        settle = partial(found.set_exception, error)
+    with contextlib.suppress(RuntimeError):  # the program has ended meanwhile
+        loop.call_soon_threadsafe(settle)
+
+
+def _keep(host: str, found: asyncio.Future[str]) -> None:
+    del _looking[host]
+    if not found.exception():  # asked even where nobody waits any more; a refresh that fails keeps the old address
+        _known[host] = _Known(found.result(), time.monotonic())
 
 
 def _literal(host: str) -> bool:

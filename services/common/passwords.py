@@ -1,14 +1,18 @@
-"""Passwords as argon2 hashes, made and checked off the event loop and only two at a time."""
+"""Log-ins, and passwords as argon2 hashes, made and checked off the event loop and only two at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 
+import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from starlette.requests import Request
 
+from services.common.answers import body
 from services.common.errors import Refused
+from services.common.identity import check_user
 
 LONGEST = 256  # characters
 AT_ONCE = 2  # more would only wait for the cores, and hold 8 MiB each meanwhile
@@ -48,7 +52,15 @@ class Passwords:
             raise Refused(503, f"too many log-ins: no turn within {PATIENCE} s; try again later") from None
 
 
-def check_password(password: str) -> str:
-    if not 1 <= len(password) <= LONGEST:
-        raise Refused(400, f"password: found {len(password)} characters, expected 1 to {LONGEST}")
-    return password
+class Login(msgspec.Struct):
+    user: str
+    password: str
+
+
+async def login_of(request: Request) -> Login:
+    """Who wants to come in. Raises Refused(400) for what can be nobody's name or password."""
+    login = await body(request, Login)
+    check_user(login.user)
+    if not 1 <= len(login.password) <= LONGEST:
+        raise Refused(400, f"password: found {len(login.password)} characters, expected 1 to {LONGEST}")
+    return login

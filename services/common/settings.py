@@ -62,6 +62,14 @@ class Settings:
             sys.exit(f"{self.node}: environment variable {name} is empty; docker-compose.yml shows what to set")
         return value
 
+    def number(self, name: str, default: float) -> float:
+        """A variable as a number. Ends the program in words when it is none."""
+        text = self.environment.get(name, "")
+        try:
+            return float(text) if text else default
+        except ValueError:
+            sys.exit(f"{self.node}: environment variable {name}: found {text!r}, expected a number")
+
     def flag(self, name: str) -> bool:
         return self.environment.get(name, "0") == "1"
 

@@ -27,6 +27,10 @@ class Clash(Exception):
     """The id is taken by other content."""
 
 
+class NotTaken(Exception):
+    """The disk failed before the content had its name: certainly nothing is there."""
+
+
 class Folder:
     """The disk's side, blocking. Names were checked before: no separator, no leading dot."""
 
@@ -40,15 +44,18 @@ class Folder:
             left_over.unlink()
 
     def write(self, user: str, name: str, content: bytes) -> bool:
-        """Make it durable under its name; False when the very same was there. Raises Clash, OSError."""
+        """Make it durable under its name; False when the very same was there. Raises Clash, NotTaken, OSError."""
         target = self._items / user / name
-        target.parent.mkdir(exist_ok=True)
         draft = self._temporary / secrets.token_hex(8)
         try:
-            with draft.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                target.parent.mkdir(exist_ok=True)
+                with draft.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise NotTaken(error.strerror) from error
             try:
                 os.link(draft, target)  # rename would replace what is there
             except FileExistsError:
@@ -138,6 +145,10 @@ class Shelf:
             new = await asyncio.to_thread(self._folder.write, user, name, content)
         except Clash:
             raise Refused(409, f"id {name!r} has other content; choose a new one") from None
+        except NotTaken as error:
+            # A full disk, most often. The twin may have room: said so that the gateway asks there.
+            self._trouble = f"the disk takes nothing: {error}"
+            raise Unavailable(f"{self._trouble}; free some space or look at the volume") from error
         except OSError as error:
             # Perhaps it has its name already and only the last sync failed, so nothing is promised either way.
             self._trouble = f"the disk fails: {error.strerror}"

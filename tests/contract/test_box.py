@@ -21,7 +21,7 @@ import pytest
 from chaos import stackfile
 from chaos.errors import TargetError
 from chaos.model import Node
-from chaos.protocols import CanCut, Cut
+from chaos.protocols import CanCut, Link
 from chaos.targets import box, census
 from chaos.targets.boxed import here
 from chaos.targets.process import Process
@@ -176,7 +176,7 @@ async def hosts(target: Process, folder: Path) -> None:
 async def cuts(target: Process, folder: Path) -> None:
     assert isinstance(target, CanCut)
     await target.up()
-    zone, single = Cut(frozenset({"one-a", "two-a"})), Cut(frozenset({"one-a"}))
+    zone, single = Link(frozenset({"one-a", "two-a"})), Link(frozenset({"one-a"}))
     assert await connects(target, "one-b", "one-a") == 0
     await target.cut("x", [zone])
     assert await target.is_cut(zone) and not await target.is_cut(single)
@@ -301,7 +301,8 @@ def test_killing_any_of_ours_leaves_nothing(kind: str, victim: str, folder: Path
     order = ["outer", "unshare", "init", "harness"] if kind == "box" else ["outer", "init", "harness"]
     os.kill(chain[order.index(victim)], signal.SIGKILL)
     wait_for_end(ours)
-    process.wait(10)
+    assert process.wait(10) != 0
+    assert not [p for p in ours if census.alive(p)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

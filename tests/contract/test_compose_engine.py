@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -15,10 +16,10 @@ import pytest
 
 from chaos import stackfile
 from chaos.errors import TargetError
-from chaos.protocols import Cut
+from chaos.protocols import Link
 from chaos.targets import compose_engine, images
 from chaos.targets.compose import Compose
-from chaos.targets.compose_engine import Engine
+from chaos.targets.compose_engine import Engine, cgroup_parent
 
 pytestmark = pytest.mark.engine
 
@@ -118,6 +119,21 @@ def test_a_program_among_the_users_sees_the_nodes_and_leaves_its_output(up: Comp
     assert run(up._engine.beside("load")) == []
 
 
+def test_where_the_engine_keeps_cgroups_containers_stand_beside_it(up: Compose, run: Run, tmp_path: Path) -> None:
+    """Not all below one group, which gets no more of a short processor than one thread of the engine."""
+    if run(up._engine.ask(cgroup_parent)) != "/":
+        pytest.skip("this engine leaves cgroups to systemd")
+    code = "print(open('/proc/self/cgroup').read())"
+
+    async def play() -> int:
+        hosted = await up.host(["python3", "-c", code], tmp_path, "where.log")
+        return await hosted.wait()
+
+    assert run(play()) == 0
+    groups = (tmp_path / "logs" / "where.log").read_text().split()
+    assert groups and all(line.rpartition(":")[2].count("/") == 1 for line in groups), groups
+
+
 def test_a_guest_that_ignores_sigterm_is_killed(up: Compose, run: Run, tmp_path: Path) -> None:
     """`stop` gives it its grace and no more; twice is as good as once."""
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(3600)"
@@ -132,6 +148,22 @@ def test_a_guest_that_ignores_sigterm_is_killed(up: Compose, run: Run, tmp_path:
     assert run(play()) == 137
 
 
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.2])
+def test_a_guest_whose_host_is_cancelled_is_ended_by_heal(up: Compose, run: Run, tmp_path: Path, delay: float) -> None:
+    """A Ctrl-C while the engine makes its container: nobody holds it, and the next heal does not leave it."""
+
+    async def play() -> list[object]:
+        hosting = asyncio.ensure_future(up.host(["sleep", "3600"], tmp_path, "nobody.log"))
+        await asyncio.sleep(delay)
+        hosting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await hosting).stop()
+        await up.heal()
+        return list(await up._engine.beside("load"))
+
+    assert run(play()) == []
+
+
 def test_a_published_port_and_an_address_are_both_fetched(up: Compose, run: Run) -> None:
     """`fetch` goes through the port on loopback where there is one."""
     assert run(up.fetch("two", 8000, "/"))[0] == 200
@@ -141,14 +173,14 @@ def test_a_published_port_and_an_address_are_both_fetched(up: Compose, run: Run)
 
 def test_a_harness_that_is_killed_takes_its_cuts_with_it(up: Compose, run: Run) -> None:
     """The helper's input ends with us, and the kernel's table with the helper."""
-    cut = Cut(frozenset({"one"}))
+    cut = Link(frozenset({"one"}))
     code = f"""
 import asyncio, os, sys, pathlib
 from chaos import stackfile
-from chaos.protocols import Cut
+from chaos.protocols import Link
 from chaos.targets.compose import Compose
 one = Compose(stackfile.read(pathlib.Path({str(up._stack.path)!r}), strict=False), project={PROJECT!r})
-asyncio.run(one.cut("test", [Cut(frozenset({{"one"}}))]))
+asyncio.run(one.cut("test", [Link(frozenset({{"one"}}))]))
 print("cut", flush=True)
 sys.stdin.read()
 """
@@ -244,7 +276,7 @@ def test_down_leaves_nothing_and_can_be_repeated(make: Make, up: Compose, run: R
 
     async def play() -> None:
         await up.host(["sleep", "3600"], tmp_path, "sleep.log")
-        await up.cut("test", [Cut(frozenset({"one"}))])
+        await up.cut("test", [Link(frozenset({"one"}))])
         await up.deploy(up.nodes()[0], {"WORD": "new"})
         volumes = {name for c in (await up._engine.containers()).values() for name in c.volumes}
         assert volumes

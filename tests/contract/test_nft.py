@@ -1,4 +1,4 @@
-"""Cuts on a real kernel, in a network namespace of their own: the table is there at once, bites, and is read back."""
+"""Rules on a real kernel, in a network namespace of their own: all there at once, they bite, and are read back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def reaches(source):
     except TimeoutError:
         return False
 def cut(a, b=None, both=True):
-    return nft.Cut(a=a, b=b, both=both)
+    return nft.Rule(a=a, b=b, both=both)
+def rule(do, a, b=None, both=True):
+    return nft.Rule(a=a, b=b, both=both, do=do)
 """
 
 
@@ -78,20 +80,94 @@ print(json.dumps(seen))
     assert found == [False, True, False, True]
 
 
-def test_the_kernel_tells_what_was_cut() -> None:
-    """Every form of a cut comes back as it went in, and a replaced table has nothing of the one before."""
-    cuts = [
-        {"a": ["10.77.1.2"], "b": None, "both": True},
-        {"a": ["10.77.1.3", "10.77.1.20"], "b": None, "both": False},
-        {"a": ["10.77.1.4"], "b": ["10.77.2.4", "10.77.2.5"], "both": True},
+def test_the_kernel_tells_what_was_asked_for() -> None:
+    """Every form of a rule comes back as it went in and where it was, and nothing is left of the rules before."""
+    rules: list[dict[str, Any]] = [
+        {"a": ["10.77.1.2"], "b": None, "both": True, "do": "queue"},
+        {"a": ["10.77.1.3", "10.77.1.20"], "b": None, "both": False, "do": "drop"},
+        {"a": ["10.77.1.4"], "b": ["10.77.2.4", "10.77.2.5"], "both": True, "do": "reset"},
         {"a": ["10.77.1.4"], "b": ["10.77.3.1"], "both": False},
+        {"a": ["10.77.1.4"], "b": ["10.77.3.1"], "both": False, "do": "queue"},
+        {"a": ["10.77.1.4"], "b": ["10.77.3.1"], "both": False, "do": "reset"},
     ]
     found = inside(f"""
-nft.apply([cut(["10.77.9.9"])])
-nft.apply({cuts!r})
+nft.apply([cut(["10.77.9.9"]), rule("queue", ["10.77.9.8"], ["10.77.9.7"])])
+nft.apply({rules!r})
 print(json.dumps([nft.standing(), nft.listing()]))
 """)
-    assert found == [True, cuts]
+    assert found == [True, [{"do": "drop", **rule, "packets": 0} for rule in rules]]
+
+
+def test_a_reset_ends_connections_and_lets_the_rest_pass() -> None:
+    """A new one is refused, one that stands is reset on both sides, a datagram arrives, and each answer is counted."""
+    found = inside("""
+client = socket.create_connection(("127.0.9.2", 8000), 1, ("127.0.9.1", 0))
+peer, _ = server.accept()
+there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+there.bind(("127.0.9.2", 9000))
+there.settimeout(1)
+nft.apply([rule("reset", ["127.0.9.1"], ["127.0.9.2"])])
+def failing(call):
+    try:
+        call()
+        return "went well"
+    except OSError as e:
+        return type(e).__name__
+seen = [failing(lambda: socket.create_connection(("127.0.9.2", 8000), 1, ("127.0.9.1", 0)))]
+for one in (client, peer):
+    one.settimeout(1)
+    seen.append(failing(lambda: one.send(b"x") and one.recv(1)))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+    here.bind(("127.0.9.1", 0))
+    here.sendto(b"passes", ("127.0.9.2", 9000))
+print(json.dumps([*seen, there.recv(9).decode(), nft.listing()[0]["packets"]]))
+""")
+    assert found == ["ConnectionRefusedError", "ConnectionResetError", "ConnectionResetError", "passes", 3]
+
+
+def test_a_queue_that_nobody_reads_lets_packets_pass_and_drops_come_first() -> None:
+    """Whatever the order they were given in."""
+    found = inside("""
+nft.apply([rule("queue", ["127.0.9.2"])])
+seen = [reaches("127.0.9.1"), nft.listing()[0]["packets"] > 0]
+nft.apply([rule("queue", ["127.0.9.2"]), rule("reset", ["127.0.9.2"], ["127.0.9.1"]), cut(["127.0.9.2"])])
+seen.append(reaches("127.0.9.1"))
+print(json.dumps([*seen, [r["packets"] > 0 for r in nft.listing()]]))
+""")
+    assert found == [True, True, False, [False, False, True]]
+
+
+def test_rules_count_both_directions_and_a_change_starts_them_anew() -> None:
+    """Three datagrams there and two back are five; other packets are nobody's."""
+    found = inside("""
+ends = {}
+for name in ("127.0.9.1", "127.0.9.2", "127.0.9.3"):
+    ends[name] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ends[name].bind((name, 9000))
+one = cut(["127.0.9.1"], ["127.0.9.2"])
+nft.apply([one])
+for source, to in (("1", "2"), ("1", "2"), ("2", "1"), ("1", "2"), ("2", "1"), ("3", "1"), ("1", "3")):
+    try:
+        ends["127.0.9." + source].sendto(b"x", ("127.0.9." + to, 9000))
+    except PermissionError:  # what is dropped on its way out
+        pass
+seen = [nft.listing()[0]["packets"]]
+nft.apply([one, cut(["10.77.1.2"])])
+print(json.dumps([*seen, nft.listing()[0]["packets"]]))
+""")
+    assert found == [5, 0]
+
+
+def test_to_ease_leaves_hooks_without_rules() -> None:
+    """What is held in a queue survives that, and everything passes; also where there was no table."""
+    found = inside("""
+nft.ease()
+seen = [nft.standing()]
+nft.apply([cut(["127.0.9.2"])])
+nft.ease()
+print(json.dumps([*seen, nft.standing(), nft.listing(), reaches("127.0.9.1")]))
+""")
+    assert found == [True, True, [], True]
 
 
 def test_many_cuts_are_one_transaction() -> None:
@@ -130,7 +206,7 @@ def session(*requests, end):
     end(helper)
     helper.communicate()
     return [*answers, helper.returncode, nft.standing()]
-apply = {"do": "apply", "cuts": [cut(["127.0.9.2"])]}
+apply = {"do": "apply", "rules": [cut(["127.0.9.2"])]}
 close, term = lambda helper: helper.stdin.close() or setattr(helper, "stdin", None), lambda helper: helper.terminate()
 seen = [session(apply, end=close), session(apply, end=term)]
 nft.apply([cut(["127.0.9.2"])])
@@ -156,13 +232,16 @@ def test_the_nft_program_reads_the_same_table() -> None:
     """The rules are words that people know, not only bytes that we read back ourselves."""
     found = inside("""
 import subprocess
-nft.apply([cut(["10.77.1.2"]), cut(["10.77.1.3"], ["10.77.2.3"], False)])
+nft.apply([cut(["10.77.1.2"]), rule("queue", ["10.77.1.3"], ["10.77.2.3"], False), rule("reset", ["10.77.1.4"])])
 print(json.dumps(subprocess.run(["nft", "list", "table", "inet", "chaos"], capture_output=True, text=True).stdout))
 """)
     for rule in (
-        "ip saddr @a0 ip daddr != @a0 drop",
-        "ip saddr != @a0 ip daddr @a0 drop",
-        "ip saddr @a1 ip daddr @b1 drop",
+        "ip saddr @a0 ip daddr != @a0 counter packets 0 bytes 0 drop",
+        "ip saddr != @a0 ip daddr @a0 counter packets 0 bytes 0 drop",
+        "ip saddr @a2 ip daddr != @a2 tcp flags ! rst counter packets 0 bytes 0 reject with tcp reset",
+        "meta mark 0x63707900 return",
+        "meta iiftype loopback return",
+        "ip saddr @a1 ip daddr @b1 counter packets 0 bytes 0 queue",
     ):
         assert rule in found
     assert found.count("priority filter - 10; policy accept;") == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 
 from chaos.journal import Journal
-from tests.e2e.stage import Done, nothing_left, play
+from tests.e2e.panels import Prober, queries, unanswered
+from tests.e2e.stage import Done, Started, nothing_left, play, shown
 
 RUNS: dict[tuple[str, str], Done] = {}
+WATCHED: dict[tuple[str, str], list[Done]] = {}  # somebody at another terminal
+EMPTY: dict[str, list[str]] = {}  # run: panels of dashboards that had no data while it went on
 TARGETS = [
     pytest.param("process", marks=pytest.mark.box),
     pytest.param("compose", marks=pytest.mark.engine),
@@ -26,19 +30,29 @@ def as_was(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return played(tmp_path_factory, "as-was", request.param)
 
 
-@pytest.fixture(scope="module", params=TARGETS)
+@pytest.fixture(scope="module", params=TARGETS[:1])
 def remedied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """The same seed, load and timeline on the remedied stack."""
-    today(request)
+    """The same seed, load and timeline, remedied. Not under compose: thirty-five containers of which fifteen
+    boot within ten seconds need more than two cores have while something else runs on them."""
     return played(tmp_path_factory, "remedied", request.param)
 
 
 def played(folders: pytest.TempPathFactory, posture: str, target: str) -> Done:
     """pytest makes a fixture anew whenever the order of parameters asks for it; a run takes more than a minute."""
     if (posture, target) not in RUNS:
-        args = ("run", "zone-fire", "--short", "--posture", posture, "--target", target)
-        RUNS[posture, target] = play(folders.mktemp(posture), *args)
-    return RUNS[posture, target]
+        runs = folders.mktemp(posture)
+        asked = target == "compose"  # in the box Prometheus answers its own network only
+        with Prober(queries("incident") if asked else []) as prober:
+            run = Started(runs, "run", "zone-fire", "--short", "--posture", posture, "--target", target)
+            watching: list[Started] = []
+            with contextlib.suppress(AssertionError):  # it ended before; what it came to is asserted elsewhere
+                run.wait_for("phase steady")
+                watching.append(Started(runs, "watch", "--plain", said=runs / "watched"))
+            done = RUNS[posture, target] = run.done()
+            WATCHED[posture, target] = [one.done(30) for one in watching]
+        if asked:
+            EMPTY[str(done.run)] = unanswered(prober)
+    return shown(RUNS[posture, target])
 
 
 def today(request: pytest.FixtureRequest) -> None:
@@ -56,13 +70,18 @@ def test_as_was_the_incident_is_reproduced(as_was: Done) -> None:
     assert as_was.code == 0, as_was.out + as_was.err
     assert as_was.findings["verdict"] == "PASS" and as_was.findings["residue"] == []
     back = as_was.findings["measures"]["return_fraction"]
-    if as_was.findings["target"] == "process":  # containers that boot take the two cores of a CI machine from users
-        assert back["text"] == pytest.approx(0.079, abs=0.02)
-    assert back["text"] < back["media"] < back["mail"]
-    assert back["login3p"] < back["media"]
+    assert back["text"] == pytest.approx(0.079, abs=0.02)
+    assert back["text"] < back["login3p"] < back["media"] < back["mail"]
     assert rows(as_was)["unreplicated_after_text"]["holds"] and rows(as_was)["bank_core_loss"]["holds"]
     assert as_was.verdict_of("recovery text")["known_gap"]
     assert as_was.findings["measures"]["availability"]["text"]["during"] < 0.99
+
+
+def test_the_replay_stands_beside_the_facts_while_it_goes_on(as_was: Done) -> None:
+    """Every panel of every dashboard had an answer of the run's own Prometheus."""
+    if str(as_was.run) not in EMPTY:
+        pytest.skip("the embedded stack's Prometheus answers inside the box only: no panel can be asked from here")
+    assert EMPTY[str(as_was.run)] == []
 
 
 def test_remedied_users_are_back_within_seconds(remedied: Done) -> None:
@@ -72,10 +91,8 @@ def test_remedied_users_are_back_within_seconds(remedied: Done) -> None:
     assert measures["rto_s"]["text"] <= 4.0
     assert measures["delivery"]["lost"] == 0 and measures["delivery"]["acked"] > 500
     assert not any(f.get("known_gap") for f in remedied.findings["findings"])
-    if remedied.findings["target"] == "process":
-        zone_back = 5.0  # seconds: at twice the speed power returns 10 h after the fire
-        late = {journey: s for journey, s in measures["rto_s"].items() if s is None or s > zone_back + 2}
-        assert late == {}
+    zone_back = 5.0  # seconds: at twice the speed power returns 10 h after the fire
+    assert {journey: s for journey, s in measures["rto_s"].items() if s is None or s > zone_back + 2} == {}
 
 
 def test_nothing_is_left_running(as_was: Done, remedied: Done) -> None:
@@ -84,6 +101,17 @@ def test_nothing_is_left_running(as_was: Done, remedied: Done) -> None:
     assert nothing_left("process") == []
     if "compose" in as_was.findings["target"]:
         assert nothing_left("compose") == []
+
+
+def test_a_run_is_watched_from_another_terminal(as_was: Done) -> None:
+    """Each phase and fault as it comes, from a process that was started in the middle; then the verdict."""
+    (watched,) = WATCHED[as_was.findings["posture"], as_was.findings["target"]]
+    *said, last = watched.out.splitlines()
+    assert watched.code == 0, watched.out + watched.err
+    phases = [line.partition("phase ")[2] for line in said if "phase " in line]
+    assert phases == ["up", "steady", "timeline", "recover", "readback", "down"]
+    assert any("first-blow: power bites" in line for line in said)
+    assert last == f"{as_was.findings['verdict']}  {as_was.run}/report.html"
 
 
 def test_a_run_can_be_judged_again_from_its_files_byte_for_byte(as_was: Done, tmp_path: Path) -> None:

@@ -26,12 +26,12 @@ from chaos.judge import judge
 from chaos.judgement import Judgement
 from chaos.model import Event, Op
 from chaos.models.plant import boots
-from chaos.plan import Act, CheckSpec, LoadSpec, Plan, ProbeSpec, Release, Step
+from chaos.plan import Act, CheckSpec, LoadSpec, People, Plan, ProbeSpec, Region, Release, Step
 from chaos.reports import json, markdown
 
 HERE = Path(__file__).parent
 SEEDS = HERE.parent.parent / "seeds"
-RUNS = ("zone-fire-as-was", "zone-fire-remedied", "primary-loss-lossy")
+RUNS = ("zone-fire-as-was", "zone-fire-remedied", "primary-loss-lossy", "logout-storm-as-was", "staff-exodus-latent")
 EXPECTED = ("findings.json", "report.md")
 
 # journey: (share of arrivals, client, operations)
@@ -77,6 +77,9 @@ class Recording:
         self.emit(-p.steady - 9.1, "run.start", p.experiment, seed=p.seed, target=p.target, posture=p.posture)
         self.emit(-p.steady - 0.4, "stack.up", p.target, seconds=8.7, owned=True)
         self.emit(-p.steady, "load.start", "load", rate=p.load.rate, attempt=1)
+        lent = random.Random(p.seed)
+        for second in range(int(p.length + p.recover)):
+            self.emit(second, "probe.sample", "machine", stolen=round(abs(lent.gauss(0.0, 0.01)), 4))
         for step in p.steps:
             self._step(step)
         for act in p.acts:
@@ -247,7 +250,10 @@ def primary_loss() -> Recording:
         steps=(Step("death", 5.0, "kill", {}, ("postgres-a",), (Release(20.0, ("postgres-a",)),)),),
         acts=(),
         load=LoadSpec("users/messaging.py", 60, 80.0, 60.0, 11),
-        probes=(ProbeSpec("promql", "promql-5", 1.0, {"expr": "sum(rate(http_errors_total[5s]))"}),),
+        probes=(
+            ProbeSpec("promql", "promql-5", 1.0, {"expr": "sum(rate(http_errors_total[5s]))"}),
+            ProbeSpec("metrics", "metrics-6", 1.0, {"component": "postgres", "series": "stack_database_primary"}),
+        ),
         checks=(
             CheckSpec("delivery-1", "delivery", {"lost": 0, "ghost": 0, "duplicated": 0}),
             CheckSpec("recovery-2", "recovery", {"journey": "text", "within": 3.0}),
@@ -255,6 +261,9 @@ def primary_loss() -> Recording:
             CheckSpec("availability-4", "availability", {"at_least": 0.9, "phase": "during"}),
             CheckSpec("promql-5", "promql", {
                 "expr": "sum(rate(http_errors_total[5s]))", "at_most": 1.0, "phase": "after", "name": "promql-5"}),
+            CheckSpec("metrics-6", "metrics", {
+                "component": "postgres", "series": "stack_database_primary", "total": True, "at_most": 1,
+                "name": "metrics-6"}),
         ),
         left_out=(),
         incident={},
@@ -263,6 +272,8 @@ def primary_loss() -> Recording:
     made.play()
     for second in range(-9, 34):
         made.emit(second + 0.25, "probe.sample", "promql-5", value=round(24.5 if 5 <= second <= 12 else 0.0, 2))
+        one = {} if 5 <= second < 20 else {"postgres-a": float(second < 5)}  # dead, then back as the standby
+        made.emit(second + 0.3, "probe.sample", "metrics-6", **one, **{"postgres-b": float(second > 8)})
     made.events.sort(key=lambda e: e.t)
     made.crowd(lambda journey, t: "hangs" if journey in {"text", "pay"} and 5.0 <= t < 9.3 else "")
     sent = [op for op in made.ops if op.journey == "text" and op.op == "send"]
@@ -277,13 +288,131 @@ def primary_loss() -> Recording:
     return made
 
 
+def staff_exodus() -> Recording:
+    """Three of four people leave; chat and media lapse, each in its time, until somebody has learnt them."""
+    who = {"gateway": ["ana", "bo"], "chat": ["cy"], "media": ["cy", "dana"], "pay": ["bo"], "bank": ["eli"]}
+    journeys = {"text": ["gateway", "chat"], "media": ["gateway", "media"], "pay": ["gateway", "pay"], "bank": ["bank"]}
+    params = {"leave": ["cy", "dana", "eli"], "variable": "GONE", "ask": ["ask"]}
+    plan = Plan(
+        experiment="staff-exodus-latent",
+        claim="What they alone cared for breaks, and nothing else.",
+        seed=7,
+        target="process",
+        settings={"posture": "as-was", "arm": "latent", "chores": True, "chore_life": 6},
+        scale=86400.0,
+        short=False,
+        steady=10.0,
+        steady_within=60.0,
+        hold=2.0,
+        length=20.0,
+        recover=6.0,
+        nodes=(*nodes(False), {"name": "caretaker-a", "component": "caretaker", "zone": "a", "owner": "platform"}),
+        steps=(Step("exodus", 1.0, "staff", params, ("caretaker-a",), (Release(20.0, ("caretaker-a",)),)),),
+        acts=(Act("repair", 15.0, "adopt", ("adopt",), ("caretaker-a",)),),
+        load=LoadSpec("users/messaging.py", 40, 40.0, 30.0, 7),
+        probes=(),
+        checks=(
+            CheckSpec("orphans-1", "orphans", {"by": "lapse"}),
+            CheckSpec("alarm-2", "alarm", {"by": "slo"}),
+            CheckSpec("alarm-3", "alarm", {"by": "reports"}, "worried messages and chores that lapse are two things"),
+            CheckSpec("availability-4", "availability", {"journey": "bank", "at_least": 0.999}),
+            CheckSpec("incident-5", "incident", {"targets": ["predict", "control"]}),
+        ),
+        left_out=(),
+        incident=yaml.safe_load((SEEDS / "twitter-2022-11-17.yaml").read_text()),
+        staff={"owners": who, "needs": {}, "journeys": journeys, "lapse": ["chat", "gateway", "media", "pay"]},
+    )
+    made = Recording(plan, random.Random(7))
+    made.play()
+    made.events = [e for e in made.events if not e.kind.startswith("node.")]  # nobody died
+    made.emit(20.03, "step.heal", "exodus", nodes=["caretaker-a"])
+    made.events.sort(key=lambda e: e.t)
+    from_ = {"text": 6.4, "media": 8.9}
+    made.crowd(lambda journey, t: "refused" if from_.get(journey, 99.0) <= t < 15.2 else "")
+    made.read_back(set(), set(), set(), set())
+    return made
+
+
+def logout_storm() -> Recording:
+    """Three in ten session back ends reject what they do not know, for three hours at 450 seconds a second."""
+    hit = ("auth-a", "auth-b", "timeline-a", "timeline-b")
+    gap = "a back end rejects what it does not know"
+    plan = Plan(
+        experiment="logout-storm",
+        claim="A release that does not know old sessions throws nobody out.",
+        seed=7,
+        target="process",
+        settings={"posture": "as-was", "exposure": 0.3, "page_checks": 5, "session_grace": "none",
+                  "status_page": "hand"},
+        scale=450.0,
+        short=False,
+        steady=4.0,
+        steady_within=40.0,
+        hold=2.0,
+        length=24.0,
+        recover=6.0,
+        nodes=tuple(nodes(False)),
+        steps=(Step("release", 0.0, "deploy", {"environment": {"SESSION_EXPOSURE": "0.3"}}, hit,
+                    (Release(24.0, hit),)),),
+        acts=(),
+        load=LoadSpec("users/logout.py", 30, 40.0, 32.0, 7),
+        probes=(),
+        checks=(
+            CheckSpec("sessions-1", "sessions", {"client": "app", "at_least": 0.99}),
+            CheckSpec("sessions-2", "sessions", {"client": "web", "at_least": 0.95}, gap),
+            CheckSpec("availability-3", "availability", {"journey": "page", "at_least": 0.97}, gap),
+            CheckSpec("staleness-4", "staleness", {"journey": "refresh", "older_than": 16.0, "at_most": 0.01}, gap),
+            CheckSpec("staleness-5", "staleness", {"journey": "refresh", "older_than": 240.0, "at_most": 0.01}),
+            CheckSpec("incident-6", "incident", {"targets": ["predict", "control"]}),
+        ),
+        left_out=(),
+        incident=yaml.safe_load((SEEDS / "twitter-2022-12-28.yaml").read_text()),
+        people=People(2000, 2.0, 3, 0.8, 0.06, 0.66, {
+            "indonesia": Region(("login", "web", "app"), 0.5),
+            "united_states": Region(("web", "app", "server"), 0.75),
+            "japan": Region(("web", "server", "app"), 0.9),
+        }),
+    )  # fmt: skip
+    made = Recording(plan, random.Random(7))
+    made.play()
+    made.events = [e for e in made.events if not e.kind.startswith("node.")]  # a restart is no death
+    out: set[str] = set()
+    for k in range(34 * 40):
+        made.ops.append(_stormy(made.dice, -4 + (k + made.dice.random()) / 40, k, out))
+    made.ops.sort(key=lambda op: op.end)
+    return made
+
+
+def _stormy(dice: random.Random, t: float, k: int, out: set[str]) -> Op:
+    """One visit: a page of five checks, a refresh of five calls, or a look at the status page. `out`: logged out."""
+    kind = dice.choices(("page", "refresh", "status"), (68, 26, 6))[0]
+    works = not 0 <= t < 24 or dice.random() < 0.7**5
+    end = t + dice.lognormvariate(-4.0, 0.3)
+    if kind == "page":
+        user = f"w{dice.randrange(20)}"
+        note = "logged in" if user in out else ""
+        (out.discard if works else out.add)(user)
+        said = note if works else f"{note}, thrown out a moment later" if note else "thrown out"
+        line, client, name = ("ok" if works else "fail", 200 if works else 401, said), "web", "browse"
+    elif kind == "refresh":
+        user, client, name = f"a{dice.randrange(8)}", "app", "refresh"
+        line = ("ok", 200, "") if works else ("info", 200, "content is old")
+    else:
+        user, client, name, works = f"j{dice.randrange(2)}", "public", "look", True
+        line = ("ok", 200, "status page says operational")
+    age = None if kind != "refresh" else dice.random() if works else 184 + end
+    times = (round(t, 4), round(t, 4), round(end, 4))
+    return Op(*times, kind, name, client, user, f"{user}-{k:06}", *line, age=None if age is None else round(age, 3))
+
+
 def main(update: bool) -> None:
     if update:
         for name in RUNS:
             for file, text in outcome(name).items():
                 (HERE / name / file).write_text(text)
         return
-    for name, made in zip(RUNS, (zone_fire("as-was"), zone_fire("remedied"), primary_loss()), strict=True):
+    runs = (zone_fire("as-was"), zone_fire("remedied"), primary_loss(), logout_storm(), staff_exodus())
+    for name, made in zip(RUNS, runs, strict=True):
         folder = HERE / name
         folder.mkdir(exist_ok=True)
         plan = msgspec.json.encode(made.plan, order="sorted")
@@ -316,7 +445,7 @@ def outcome(name: str) -> dict[str, str]:
 
 def _lines(found: Sequence[Event | Op]) -> bytes:
     rows = (msgspec.to_builtins(x) for x in found)
-    compact = ({k: v for k, v in row.items() if k == "t" or v not in ("", [], {}, 0)} for row in rows)
+    compact = ({k: v for k, v in row.items() if k == "t" or v not in ("", [], {}, 0, None)} for row in rows)
     return b"".join(msgspec.json.encode(x) + b"\n" for x in compact)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos.load.arrivals import apportion, choose, schedule
+from chaos.load.arrivals import apportion, choose, schedule, with_peak
 
 SEEDS = st.integers(0, 2**32)
 RATES = st.floats(0.5, 200)
@@ -82,3 +82,12 @@ def test_too_few_users_are_refused() -> None:
 def test_a_draw_falls_into_a_weight() -> None:
     """Shares are weights over their sum, and the ends belong to the first and the last."""
     assert [choose([1, 2, 1], d) for d in (0.0, 0.249, 0.25, 0.74, 0.75, 0.9999999)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_peak_adds_arrivals_and_moves_none() -> None:
+    """Four times the rate from 2 s to 5 s; everybody who would have come anyway comes as he would have."""
+    ordinary = schedule(7, 10.0, 8, -3.0, 10.0)
+    crowded = with_peak(ordinary, 7, 10.0, 8, (2.0, 5.0, 4.0))
+    assert set(ordinary) <= set(crowded) and crowded == sorted(crowded)
+    assert len(crowded) - len(ordinary) == 90
+    assert all(2.0 <= a.t < 5.0 for a in set(crowded) - set(ordinary))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from chaos.checkers.bite import Bite
 from chaos.checkers.floor import Floor
+from chaos.checkers.machine import Machine
 from chaos.checkers.steady import Steady
 from chaos.model import Event, Verdict
 from chaos.plan import LoadSpec
+from chaos.probes.machine import Machine as Counted
 from tests.unit.histories import BLOW, END, act, every, journal, op, outage
 
 PASS, INCONCLUSIVE = Verdict.PASS, Verdict.INCONCLUSIVE
@@ -67,6 +72,28 @@ def test_bite_is_broken_by_a_fault_nobody_saw() -> None:
     assert found.evidence == ("journal:2",)
 
 
+def test_bite_is_broken_by_a_fault_that_was_gone_before_its_end() -> None:
+    """It was seen when it began; what users met afterwards was another experiment."""
+    gone = Event(9.9, "fault.gone", "blow", {"nodes": ["chat-a"], "error": "memory shows no sign of it any more"})
+    found = Bite().check(journal([], [*BLOW[:2], gone, BLOW[2], *END]))
+    words = "blow no longer bit chat-a at its end: memory shows no sign of it any more"
+    assert (found.verdict, found.summary, found.evidence) == (INCONCLUSIVE, words, ("journal:3",))
+
+
+def test_bite_is_broken_by_zones_that_came_close() -> None:
+    """The helper that kept them apart died: the network was not the plan's."""
+    lost = Event(20.0, "network.lost", "distance", {"error": "process shows no sign of it any more"})
+    found = Bite().check(journal([], [*BLOW, lost, *END]))
+    assert found.verdict is INCONCLUSIVE and "the distance between zones did not last" in found.summary
+
+
+def test_bite_holds_for_a_fault_that_was_there_to_its_end_or_hidden() -> None:
+    """Neither is a complaint."""
+    still = Event(9.9, "fault.still", "blow", {"nodes": ["chat-a"]})
+    hidden = Event(9.9, "fault.hidden", "blow", {"nodes": ["chat-a"], "behind": ["other"]})
+    assert all(Bite().check(journal([], [*BLOW[:2], e, BLOW[2], *END])).verdict is PASS for e in (still, hidden))
+
+
 def test_bite_is_broken_by_an_act_that_was_not_done() -> None:
     """What people did by hand is part of the plan, and part of what the run shows."""
     acts = (act("first", 2.0), act("second", 3.0))
@@ -78,3 +105,31 @@ def test_bite_is_broken_by_an_act_that_was_not_done() -> None:
 def test_bite_has_nothing_to_say_about_a_plan_without_faults() -> None:
     """A control run is a run."""
     assert Bite().check(journal([], END, steps=())).verdict is PASS
+
+
+def stolen(*shares: float) -> list[Event]:
+    return [Event(float(t), "probe.sample", "machine", {"stolen": share}) for t, share in enumerate(shares)]
+
+
+def test_a_machine_that_lends_a_little_is_borne() -> None:
+    """A tenth of five seconds."""
+    found = Machine().check(journal([], [*BLOW, *stolen(0.0, 0.3, 0.1, 0.0, 0.1, 0.0), *END]))
+    assert found.verdict is PASS and "at most 10%" in found.summary
+
+
+def test_a_machine_that_was_taken_away_for_five_seconds_shows_nothing() -> None:
+    """Whatever it was before and after; the evidence is those samples."""
+    events = [*BLOW, *stolen(*[0.0] * 10, 0.3, 0.3, 0.2, 0.1, 0.1, *[0.0] * 10), *END]
+    found = Machine().check(journal([], events))
+    assert found.verdict is INCONCLUSIVE and "20% of the processors (5 s from 10 s on)" in found.summary
+    assert len(found.evidence) == 5
+
+
+def test_the_share_stolen_is_of_the_time_since_the_last_sample(tmp_path: Path) -> None:
+    """A hundred ticks, of which twenty went to others."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  1000 0 0 1000 0 0 0 500 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+    probe = Counted(stat=stat)
+    stat.write_text("cpu  1050 0 0 1030 0 0 0 520 7 0\n")
+    assert asyncio.run(probe.sample()) == {"stolen": 0.2}
+    assert asyncio.run(probe.sample()) == {"stolen": 0.0}

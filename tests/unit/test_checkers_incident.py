@@ -52,6 +52,17 @@ def test_a_run_that_does_not_reproduce_what_it_was_set_from_is_inconclusive() ->
     assert Incident().check(far).verdict is INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("use", "back", "holds"), [("calibrate", 7.9, True), ("calibrate", 8.2, False), ("predict", 7.9, False)]
+)
+def test_a_range_a_run_was_set_by_is_met_to_one_boot_unit(use: str, back: float, holds: bool) -> None:
+    """Units one percent of the incident apart: 0.079 is within one of 0.07, 0.082 is not. A prediction is strict."""
+    site = Step("fire", 0.0, "power", {}, ("a",), tuple(Release(5.0 + unit, ("a",), unit) for unit in range(1, 5)))
+    target = {"text_return_fraction": {"value": [0.06, 0.07], "use": use}}
+    j = replay(outage(1, back, step=0.05), target, steps=(site,))
+    assert only(j).holds is holds
+
+
 def test_a_prediction_this_experiment_was_set_by_is_only_reproduced() -> None:
     """The experiment's file names it."""
     j = replay(outage(1, 4), {"text_return_fraction": {"value": 0.5, "use": "predict"}})
@@ -147,10 +158,21 @@ def test_groups_come_back_in_order_and_ties_within_a_group_are_free() -> None:
 
 
 def test_an_order_is_broken_by_an_operation_that_failed_after_a_later_group_was_back() -> None:
-    """Mail back at 4 s while pay failed until 9 s; a second's difference would be a tie."""
+    """Mail back at 4 s while pay failed until 9 s; a tie is where nobody asked in between."""
     row = only(replay(returns(text=2, pay=9, ride=5, mail=4), ORDER))
-    assert (row.holds, row.note) == (False, "mail before pay")
-    assert only(replay(returns(text=2, pay=9, ride=5, mail=8), ORDER)).holds is True
+    assert (row.holds, row.note) == (False, "mail before pay; mail before ride")
+    assert only(replay(returns(text=2, pay=9, ride=5, mail=8), ORDER)).holds is False
+    assert only(replay(returns(text=2, pay=9, ride=5, mail=8.9), ORDER)).holds is True
+
+
+def test_another_incident_than_the_dossiers_predicts_nothing_but_its_controls_convict() -> None:
+    """What it was set from is missed: a missed prediction is INCONCLUSIVE then, a hurt bank is FAIL all the same."""
+    targets = {"text_return_fraction": {"value": 0.5, "use": "calibrate"}, **AFTER, **BANK}
+    ops = returns(text=6, media=3, mail=3)
+    assert Incident().check(replay([*ops, *every(0.25, -10, 20, journey="bank")], targets)).verdict is INCONCLUSIVE
+    assert Incident().check(replay([*ops, *outage(1, 2, "bank")], targets)).verdict is FAIL
+    strict = {**AFTER, **BANK}
+    assert Incident().check(replay([*ops, *every(0.25, -10, 20, journey="bank")], strict)).verdict is FAIL
 
 
 AFTER = {"unreplicated_after_text": {"value": True, "use": "predict", "journeys": ["media", "mail"]}}

@@ -11,7 +11,7 @@ from chaos.judge import judge
 from chaos.judgement import Judgement
 from chaos.model import Event, Finding, Verdict
 from chaos.plan import CheckSpec
-from tests.unit.histories import BLOW, END, check, every, incident, journal, outage
+from tests.unit.histories import BLOW, END, check, every, incident, journal, outage, readback, send
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 LATE = {"journey": "text", "within": 2.0}
@@ -120,6 +120,35 @@ def test_an_interrupted_run_is_inconclusive() -> None:
     """Also when no error was written."""
     events = (*BLOW, Event(22.0, "run.end", "x", {"status": "interrupted"}))
     assert judged(events=events).verdict is INCONCLUSIVE
+
+
+@pytest.mark.parametrize("events", [(*BLOW, Event(22.0, "run.end", "x", {"status": "interrupted"})), BLOW])
+def test_a_run_that_was_cut_off_convicts_nobody(events: tuple[Event, ...]) -> None:
+    """Interrupted, or killed: users who were not back when it ended might have been, had it gone on."""
+    found = judged(check("recovery", **LATE), events=events)
+    assert found.verdict is INCONCLUSIVE
+    assert "the run was cut off" in the(found, "recovery text").summary
+
+
+def test_a_starved_machine_convicts_nobody_but_of_lost_writes() -> None:
+    """Time-outs may be the hypervisor's doing; what was acknowledged and is not there is ours."""
+
+    def stolen(share: float) -> tuple[Event, ...]:
+        samples = [Event(float(t), "probe.sample", "machine", {"stolen": share}) for t in range(6)]
+        return (*BLOW, *samples, *END)
+
+    late = check("recovery", **LATE)
+    found = judged(late, events=stolen(0.5))
+    assert found.verdict is INCONCLUSIVE and "the machine was starved" in the(found, "recovery text").summary
+    gap = judged(check("recovery", known_gap="no failover", **LATE), events=stolen(0.5))
+    assert gap.verdict is PASS and the(gap, "recovery text").known_gap == "no failover"
+    held = judged(events=stolen(0.5))
+    assert held.verdict is PASS and "but no check failed" in the(held, "machine").summary
+    quiet = judged(late, events=stolen(0.01))
+    assert quiet.verdict is FAIL and the(quiet, "machine").verdict is PASS
+    gone = journal([send(1, "a"), readback("u1", [])], stolen(0.5), checks=(check("delivery", lost=0),))
+    lost = judge(gone)
+    assert the(lost, "delivery").verdict is FAIL
 
 
 def test_residue_after_the_heal_is_dirty_and_wins() -> None:

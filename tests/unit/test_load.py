@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,8 @@ import pytest
 from chaos.errors import BadExperiment, ChaosError
 from chaos.load.contract import ARRIVALS, OPS, Exit, Schedule
 from chaos.load.locustload import LocustLoad
-from chaos.model import Node
+from chaos.load.tail import Tail
+from chaos.model import Node, Op
 from chaos.plan import LoadSpec
 from chaos.targets.memory import Memory
 
@@ -224,3 +226,21 @@ def test_success_forgets_what_is_long_ago_and_leaves_the_read_back_out(tmp_path:
     (tmp_path / "run" / OPS).write_bytes(old + new + line(now, "text", "ok", "readback"))
     assert load.success(10.0) == {"text": (1, 1)}
     assert load.success(60.0) == {"text": (1, 2)}
+
+
+def test_several_threads_may_ask_for_success_at_once(tmp_path: Path) -> None:
+    """A condition, the line of progress and a scrape: each sees all operations, none breaks on another's reading."""
+    tail, path = Tail(tmp_path / OPS), tmp_path / OPS
+    lines = [
+        msgspec.json.encode(Op(t / 100, t / 100, t / 100, "text", "send", "app", "u1", f"u1-{t}", "ok")) + b"\n"
+        for t in range(3000)
+    ]
+
+    def look(n: int) -> int:
+        with path.open("ab", buffering=0) as f:  # in one piece, as the load writes a line
+            f.write(b"".join(lines[n * 100 : (n + 1) * 100]))
+        return tail.rates(30.0, 30.0)["text"].n
+
+    with ThreadPoolExecutor(4) as pool:
+        seen = list(pool.map(look, range(30)))
+    assert max(seen) == tail.rates(30.0, 30.0)["text"].n == len(lines)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaos.helper import nft
 from chaos.helper.__main__ import Session
 from chaos.helper.netlink import NftError, attribute, nested, number, parse, text
 
@@ -38,8 +39,16 @@ def test_a_broken_answer_ends_the_reading() -> None:
     [
         ("{", "Expecting"),
         ("[]", "indices"),
-        ('{"cuts": []}', "do"),
+        ('{"rules": []}', "do"),
         ('{"do": "heal"}', "expected apply, clear, listing or ping; found 'heal'"),
+        ('{"do": "apply", "shapes": []}', "rules"),
+        ('{"do": "apply", "rules": [{"do": "queue"}]}', "a queue comes with its shape"),
+        (
+            '{"do": "apply", "rules": [], "shapes": [{"a": ["10.77.1.2"], "delay": 5}]}',
+            "a shape has no delay; it has a",
+        ),
+        ('{"do": "apply", "rules": [], "shapes": [{"a": ["10.77.1.2"], "loss": 30}]}', "loss is a share from 0 to 1"),
+        ('{"do": "apply", "rules": [], "shapes": [{"delay_ms": 20}]}', "somebody on both sides"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_answered(line: str, words: str) -> None:
@@ -47,5 +56,12 @@ def test_a_request_that_makes_no_sense_is_answered(line: str, words: str) -> Non
     session = Session("chaos")
     answer = session.answer(line)
     assert answer["ok"] is False and words in answer["error"]
-    assert not session.owns
+    assert not session.owns and session.queue is None
     json.dumps(answer)
+
+
+def test_a_rule_that_does_nothing_known_is_refused() -> None:
+    """In words, before the kernel hears of it."""
+    rule = {"a": ["10.77.1.2"], "b": None, "both": True, "do": "delay"}
+    with pytest.raises(ValueError, match="a rule does drop, reset or queue; found 'delay'"):
+        nft.apply([rule])  # type: ignore[list-item]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 
-from chaos import experiment, planning
+from chaos import experiment, planning, registry
 from chaos.errors import BadExperiment
 from chaos.model import Node
 from chaos.plan import Plan
+from chaos.reports.plan import render
 from chaos.store import pretty
+from chaos.targets.boxed import Boxed
+from chaos.targets.compose import Compose
 from chaos.targets.memory import Memory
+from chaos.targets.process import Process
 
 NODES = [Node(f"{c}-{z}", c, z, labels={"chaos.tier": "1"}) for c in ("chat", "db", "cache", "web") for z in "abc"]
 SETTINGS = {"posture": "as-was", "boot_lanes": 1, "short": False}
@@ -28,13 +32,18 @@ DOC: dict[str, Any] = {
 
 
 def planned(
-    tmp_path: Path, seed: int = 7, settings: Mapping[str, Any] = SETTINGS, without: str = "", **over: Any
+    tmp_path: Path,
+    seed: int = 7,
+    settings: Mapping[str, Any] = SETTINGS,
+    without: str = "",
+    target: Memory | None = None,
+    **over: Any,
 ) -> Plan:
     file = tmp_path / "made-up.yaml"
     file.write_text(yaml.safe_dump(DOC | over))
     made = experiment.read(file)
     choices = planning.Choices(seed, settings, {}, frozenset(without.split()))
-    return planning.plan("made-up.yaml", made, Memory(NODES), choices)
+    return planning.plan("made-up.yaml", made, target or Memory(NODES), choices)
 
 
 def step(**over: Any) -> dict[str, Any]:
@@ -191,3 +200,53 @@ def test_the_short_form_lies_over_the_file(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(DOC | {"steady": {"for": "10s"}, "short": {"scale": 60, "steady": {"for": "2s"}}}))
     assert (experiment.read(file).scale, experiment.read(file).steady.lasts) == (1.0, "10s")
     assert (experiment.read(file, short=True).scale, experiment.read(file, short=True).steady.lasts) == (60, "2s")
+
+
+def test_the_other_side_of_a_link_is_selected_too(tmp_path: Path) -> None:
+    """`with: {to: …}` chooses as `where` does, and nobody is cut off from himself."""
+    made = planned(tmp_path, **step(fault="partition", where={"zone": "a"}, **{"with": {"to": {"component": "db"}}}))
+    assert made.steps[0].params["to"] == ["db-a", "db-b", "db-c"]
+    with pytest.raises(BadExperiment, match=r"with\.to: {zone: a} selects nobody but those of `where`"):
+        planned(tmp_path, **step(fault="delay", where={"zone": "a"}, **{"with": {"to": {"zone": "a"}, "ms": 5}}))
+    with pytest.raises(BadExperiment, match=r"with\.to: found \[db-a\], expected a selector as under `where`"):
+        planned(tmp_path, **step(fault="partition", where={"zone": "a"}, **{"with": {"to": ["db-a"]}}))
+    with pytest.raises(BadExperiment, match=r"with\.to.* matches no node"):
+        planned(tmp_path, **step(fault="partition", where={"zone": "a"}, **{"with": {"to": {"zone": "x"}}}))
+
+
+def test_faults_of_the_network_may_overlap_where_they_differ(tmp_path: Path) -> None:
+    """Two delays on one node add up; the same one twice would end with the first."""
+    one = {"at": "1s", "for": "2s", "fault": "delay", "where": {"zone": "a"}, "with": {"ms": 5}}
+    assert len(planned(tmp_path, timeline=[one, one | {"with": {"ms": 9}}]).steps) == 2
+    with pytest.raises(BadExperiment, match="at the same time"):
+        planned(tmp_path, timeline=[one, one | {"id": "again"}])
+
+
+def test_a_plant_gives_no_group_back_piece_by_piece(tmp_path: Path) -> None:
+    """A zone that is cut off as one group ends being so for all of it at once."""
+    with pytest.raises(BadExperiment, match="zone-cut ends for all at once"):
+        planned(tmp_path, timeline=[{"at": "1s", "until": "plant", "fault": "zone-cut", "where": {"zone": "a"}}])
+
+
+def test_a_plan_says_what_each_step_uses(tmp_path: Path) -> None:
+    """In the target's words, and by what the fault does to the network; once for all steps that use the same."""
+
+    class Wordy(Memory):
+        backends: ClassVar[Mapping[str, str]] = {"CanKill": "the signal", "drop": "drop rules", "queue": "a queue"}
+
+    where = {"where": {"zone": "a"}, "at": "1s", "for": "1s"}
+    faults: list[dict[str, Any]] = [{"fault": "kill"}, {"fault": "isolate"}, {"fault": "delay", "with": {"ms": 9}}]
+    made = planned(tmp_path, target=Wordy(NODES), timeline=[{**where, **fault} for fault in faults])
+    assert [s.backend for s in sorted(made.steps, key=lambda s: s.id)] == ["a queue", "drop rules", "the signal"]
+    text = render(made)
+    assert "uses\n" in text and "  kill-1: the signal\n" in text and "  isolate-2: drop rules\n" in text
+    assert "uses\n" not in render(planned(tmp_path)), "the memory target has nothing to say"
+
+
+def test_every_capability_that_a_target_has_says_what_it_uses() -> None:
+    """A plan must not be silent about a step."""
+    for target in (Process, Boxed, Compose):
+        for name in registry.names("chaos.faults"):
+            cls = registry.load("chaos.faults", name)
+            if isinstance(object.__new__(target), cls.needs):  # asked as the planner asks
+                assert target.backends[getattr(cls, "backend", cls.needs.__name__)], f"{name} on {target.__name__}"

@@ -9,17 +9,20 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
+from markupsafe import escape
 
 from chaos.errors import ChaosError
 from chaos.evidence import LIMIT, cite, quote
 from chaos.journal import Journal
 from chaos.judge import judge
 from chaos.judgement import Judgement
-from chaos.model import Finding, Verdict
-from chaos.reports import html, junit, label, markdown, terminal, words, write_all
+from chaos.model import Event, Finding, Verdict
+from chaos.reports import answers, html, junit, label, markdown, terminal, words, write_all
 from chaos.reports.bins import bins
-from tests.unit.histories import check, every, incident, journal, op, outage, readback, send
+from chaos.reports.facts import picture, returns
+from tests.unit.histories import BLOW, END, check, every, incident, journal, op, outage, readback, send
 
 NASTY = '<script>alert("1")</script>|*x*`'
 
@@ -47,34 +50,116 @@ def test_a_known_gap_is_skipped_in_junit_and_a_failure_is_a_failure() -> None:
 def test_nothing_a_system_answers_becomes_markup() -> None:
     """A journey's name and an error's words come from outside."""
     j, found = bad()
-    assert "<script>" not in html.render(j, found)
+    assert NASTY not in html.render(j, found) and 'alert("1")' not in html.render(j, found)
+    assert html.render(j, found).count("<script>") == 1  # its own
     assert "<script>" not in re.sub(r"`[^`]*`", "", markdown.render(j, found))
     assert '&lt;script>alert("1")&lt;/script>\\|\\*x\\*' in markdown.render(j, found)
     ET.fromstring(junit.render(j, found))
 
 
 def test_the_page_asks_nobody_for_anything() -> None:
-    """One file: no address, no script, no style or picture from elsewhere."""
+    """One file: no address, no style, script or picture from elsewhere; links lead into the page itself."""
 
     class Seen(HTMLParser):
         tags: set[str] = set()  # noqa: RUF012  # one parser, one page
 
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             self.tags.add(tag)
-            assert not {"src", "href", "srcset", "xlink:href"} & {name for name, _ in attrs}, (tag, attrs)
+            assert not {"src", "srcset", "xlink:href"} & {name for name, _ in attrs}, (tag, attrs)
+            assert all(str(value).startswith(("#", "data:,")) for name, value in attrs if name == "href"), attrs
 
     page = html.render(*bad())
     parser = Seen()
     parser.feed(page)
-    assert "svg" in parser.tags and not {"script", "link", "img", "iframe"} & parser.tags
-    assert "http://" not in page and "https://" not in page and "@import" not in page and "url(" not in page
+    assert "svg" in parser.tags and not {"img", "iframe", "object", "embed"} & parser.tags
+    asking = ("http:", "https:", "@import", "url(", "fetch(", "XMLHttpRequest", "WebSocket", "import(", "sendBeacon")
+    assert not [word for word in asking if word in page]
+
+
+def sections(page: str) -> list[str]:
+    return re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+
+
+def test_the_page_answers_in_the_order_people_ask() -> None:
+    """Verdict and claim, who, what and how long, before any chart."""
+    page = html.render(*bad())
+    order = ["<h1>x</h1>", ">FAIL</span>", "nobody notices", "Who was hurt?", "What was lost?", "How long?", "<svg"]
+    places = [page.index(words) for words in order]
+    assert places == sorted(places)
+    assert sections(page)[3:] == ["Over time", "Findings and their evidence", "Nodes", "Figures", "Repeat it"]
+
+
+def test_three_questions_are_answered_in_figures() -> None:
+    """Hurt, lost and away; and when nobody was, that."""
+    who, what, long = answers.answers(*bad())
+    assert (who.answer, who.bad) == ("Users of 2 of 3 journeys", True) and "Not touched: bank." in who.more
+    assert (what.answer, what.bad) == ("1 of 1 acknowledged writes", True)
+    assert long.answer.endswith("never came back") and long.bad
+    j = journal([*every(0.25, -10, 20), send(5, "a"), readback("u1", ["a"])])
+    assert [(a.answer, a.bad) for a in answers.answers(j, judge(j))] == [
+        ("Nobody", False), ("No acknowledged write", False), ("Not at all", False),
+    ]  # fmt: skip
+    j = journal([])
+    assert {a.answer for a in answers.answers(j, judge(j))} == {"Nobody knows"}
+
+
+def test_the_page_shows_the_evidence_of_what_failed() -> None:
+    """The lines themselves, lying open; of what passed they are folded away."""
+    j, found = bad()
+    page = html.render(j, found)
+    convicted = next(f for f in found.findings if f.check.startswith("delivery"))
+    assert "<details open>" in page
+    assert str(escape(words.line(convicted.evidence[0], quote(j, convicted.evidence[0])))) in page
+
+
+def test_facts_lie_where_the_incident_had_them() -> None:
+    """A return fraction becomes a second of this run; a figure is drawn beside its measurement, words are not."""
+    facts = incident({"text_return_fraction": {"use": "predict", "value": [0.1, 0.2]}})
+    j = journal(outage(0, 4), scale=3600.0, incident=facts)
+    assert returns(j, judge(j)) == {"text": (10.0, 20.0)}
+    (row,) = judge(j).targets
+    drawn, changed = picture(row), msgspec.structs.replace
+    assert drawn is not None and drawn.fact == (0.1, 0.2) and "<circle" in drawn.svg()
+    assert picture(changed(row, fact=True)) is None and picture(changed(row, measured=None)) is None
+
+
+def test_every_chart_is_on_the_page_when_there_is_something_to_draw() -> None:
+    """Success, latency, nodes that served, lanes; probes where something was sampled."""
+    j, found = bad()
+    names = re.findall(r'role="img" aria-label="(.*?)"', html.render(j, found))
+    assert names == ["Success per journey over time", "Latency per journey over time", "Nodes that served over time",
+                     "Each node&#39;s state over time"]  # fmt: skip
+    sampled = (Event(1.0, "probe.sample", "staleness", {"seconds": 2.5}), Event(2.0, "probe.sample", "s", {"value": 1}))
+    page = html.render(replace(j, events=(*j.events, *sampled)), found)
+    assert "Probes over time" in page and ">staleness seco<" in page
+
+
+def test_what_people_saw_and_reported_is_drawn() -> None:
+    """A strip for each journey that tells the age of what it shows; none where nobody does."""
+    j = journal([*every(0.25, -10, 0, age=0.5), *every(0.25, 0, 20, age=4.0), *every(0.5, -10, 20, journey="bank")])
+    page = html.render(j, judge(j))
+    assert "What people saw and reported over time" in page and ">text age<" in page and ">4.00 s<" in page
+    assert "bank age" not in page and page.count('class="band" x=') > 100
+    assert "What people saw" not in html.render(*bad())
+
+
+def test_a_large_run_stays_below_two_megabytes() -> None:
+    """Two hundred nodes that all fall, forty journeys, ten thousand operations."""
+    nodes = tuple({"name": f"n{k}", "component": "c", "zone": "abc"[k % 3], "owner": "o"} for k in range(200))
+    names = [n["name"] for n in nodes]
+    events = [Event(0.0, kind, "blow", {"nodes": names}) for kind in ("fault.inject", "fault.active")]
+    events += [Event(0.1, "node.down", n) for n in names] + [Event(5.0, "fault.heal", "blow", {"nodes": names})]
+    events += [Event(6.0 + k / 100, "node.up", n) for k, n in enumerate(names)]
+    ops = [op(-10 + k / 340, "ok" if k % 3 else "fail", f"journey-{k % 40}") for k in range(10_000)]
+    j = journal(ops, events, nodes=nodes)
+    assert len(html.render(j, judge(j)).encode()) < 2_000_000
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
-def test_the_terminal_keeps_its_width_and_says_the_seed_last(width: int) -> None:
+def test_the_terminal_keeps_its_width_and_says_the_command_last(width: int) -> None:
     """Long names are folded; without colour there is no escape sequence."""
     text = terminal.render(*bad(), width=width, color=False)
-    assert "\x1b" not in text and text.splitlines()[-1] == "Seed    1"
+    assert "\x1b" not in text and text.splitlines()[-1].startswith("Again   chaos run x --seed 1 ")
     assert text.splitlines()[0] == "x: what users lost"
     tables = [line for line in text.splitlines() if not line.startswith(("Report", "Again"))]
     assert max(map(len, tables)) <= width
@@ -176,3 +261,17 @@ def test_evidence_is_capped_and_can_be_looked_up() -> None:
     assert (quote(j, "ops:2"), quote(j, "journal:2")) == (j.ops[1], j.events[1])
     with pytest.raises(AssertionError):
         quote(j, "ops:99999")
+
+
+def test_what_the_faults_did_stands_in_every_report_for_people() -> None:
+    """10 ms, 90 ms, 10 ms beside each other; a journal without such figures has no empty table."""
+    told = [("before", -2.0, 10.0), ("during", 0.2, 90.0), ("after", 10.1, 10.0)]
+    vitals = [Event(t, "vitals", "blow", {"when": when, "figures": {"round_trip_ms": ms}}) for when, t, ms in told]
+    j = journal(every(0.25, -10, 20), [*BLOW, *vitals, *END])
+    found = judge(j, "runs/x/1")
+    assert "| blow | round trip ms | 10 | 90 | 10 |" in markdown.render(j, found)
+    assert re.search(r"blow +round trip ms +10 +90 +10\n", terminal.render(j, found))
+    assert "<td>round trip ms</td><td>10</td><td>90</td><td>10</td>" in html.render(j, found)
+    bare = journal(every(0.25, -10, 20))
+    pages = [report.render(bare, judge(bare)) for report in (markdown, terminal, html)]
+    assert not any("What the faults did" in page for page in pages)

@@ -102,3 +102,14 @@ def test_a_file_that_is_no_stack_is_refused(tmp_path: Path, text: str | None, sa
     with pytest.raises(BadExperiment) as e:
         stackfile.read(file)
     assert says in str(e.value)
+
+
+def test_a_knob_that_is_a_share_takes_numbers_and_one_that_is_a_word_takes_its_words() -> None:
+    """`--set exposure=1` is 1.0; a word that no posture knows is refused with those that are."""
+    assert stackfile.read(STACK, "as-was", {"exposure": "1"}).settings["exposure"] == 1.0
+    made = stackfile.read(STACK, "as-was", {"session_grace": "dual-read"})
+    assert made.variables["SESSION_GRACE"] == "dual-read"
+    with pytest.raises(BadExperiment, match="expected one of none, dual-read, triple-read"):
+        stackfile.read(STACK, "as-was", {"session_grace": "twice"})
+    with pytest.raises(BadExperiment, match="exposure=much: expected a number"):
+        stackfile.read(STACK, "as-was", {"exposure": "much"})

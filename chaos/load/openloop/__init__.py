@@ -5,6 +5,6 @@ Importing it imports locust, which patches sockets, threads and time of the whol
 
 from __future__ import annotations
 
-from chaos.load.openloop.user import OpenUser, Page, journey, readback
+from chaos.load.openloop.user import Broken, OpenUser, Page, journey, readback
 
-__all__ = ["OpenUser", "Page", "journey", "readback"]
+__all__ = ["Broken", "OpenUser", "Page", "journey", "readback"]

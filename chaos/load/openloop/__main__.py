@@ -6,6 +6,7 @@ Exit codes are in chaos/load/contract.py; what went wrong stands on stderr.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -73,15 +74,20 @@ def main(argv: list[str] | None = None) -> int:
         else:
             reading.read_back(args.run, kinds, args.t0)
     except Stop as e:
-        print(e, file=sys.stderr)
+        _say(str(e))
         return e.code
     except OSError as e:
-        print(f"{e.filename or args.run}: {e.strerror or e}; make room or mend the folder's rights", file=sys.stderr)
+        _say(f"{e.filename or args.run}: {e.strerror or e}; make room or mend the folder's rights")
         return Exit.NO_DISK
     return Exit.DONE
 
 
+def _say(words: str) -> None:
+    """Where the disk is full the log is as well, and the exit code must do."""
+    with contextlib.suppress(OSError):
+        print(words, file=sys.stderr, flush=True)
+
+
 if __name__ == "__main__":
     code = main()
-    sys.stderr.flush()
     os._exit(code)  # an ordinary exit waits for look-ups of names that nobody answers, up to ten seconds

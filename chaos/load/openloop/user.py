@@ -44,6 +44,7 @@ class Operation:
     status: int = 0  # of the last answer
     done: int = 0  # writes acknowledged so far
     note: str = ""  # what went on besides, for the line's `error`
+    age: float | None = None  # seconds: how old the newest content was that it was shown
 
 
 _operation: ContextVar[Operation] = ContextVar("operation")

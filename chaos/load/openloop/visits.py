@@ -79,6 +79,7 @@ class Visits:
             result=result,
             status=operation.status,
             error="; ".join(filter(None, (operation.note, error))),
+            age=operation.age,
         )
         try:
             self._record.write(line)

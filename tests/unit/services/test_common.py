@@ -14,8 +14,9 @@ from services.common import identity
 from services.common.errors import Refused
 from services.common.paging import page, readback
 from services.common.settings import Address, Settings, addresses
-from services.common.shelf import Clash, Folder
+from services.common.shelf import Clash, Folder, NotTaken
 from services.common.tokens import Tokens
+from services.timeline import Copy, fresh
 
 
 def request(query: str = "", **headers: str) -> Request:
@@ -119,3 +120,22 @@ def test_debts_to_the_peer_outlive_the_process(tmp_path: Path) -> None:
     again.settle("ann", "pic")
     assert again.owed() == []
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_disk_that_takes_nothing_certainly_stored_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for the draft: said as such, so that the gateway may ask the twin; nothing is left of it."""
+    folder = Folder(tmp_path)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("services.common.shelf.os.fsync", full)
+    with pytest.raises(NotTaken, match="No space left on device"):
+        folder.write("ann", "x", b"1")
+    assert folder.read("ann", "x") is None and not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_copy_of_the_future_is_not_fresh() -> None:
+    """A node an hour ahead kept it; served as new, it would stay so for that hour."""
+    assert fresh(Copy([], 100.0), 101.0)
+    assert not fresh(Copy([], 100.0), 103.0) and not fresh(Copy([], 3700.0), 100.0)

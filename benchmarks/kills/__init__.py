@@ -1,0 +1,1 @@
+"""The parts of the kill matrix: see benchmarks/killmatrix.py."""

@@ -1,0 +1,288 @@
+"""What passes between nodes, for every target whose network the kernel's packet filter sees: cut, reset, or worse.
+
+A helper program speaks to the kernel for us (chaos.helper). It ends when its input does, however we end, and takes
+with it what it made, so faults on the network heal themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from chaos.errors import TargetError
+from chaos.model import Node
+from chaos.protocols import CanShape, Link, Quality, RoundTrips, Traffic
+from chaos.targets import roundtrip
+
+BACKENDS: Mapping[str, str] = {  # of faults of the network, for the plan
+    "drop": "drop rules in the kernel's packet filter, all in one transaction, by the network helper",
+    "reset": "reject rules (TCP reset) in the kernel's packet filter, by the network helper",
+    "queue": "packets of a kernel queue (NFQUEUE, bypass), held in the network helper",
+}
+NOT_BRIDGED = (
+    "packets between containers do not pass the packet filter (net.bridge.bridge-nf-call-iptables is not 1), "
+    "so nothing can be cut; as root: modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1"
+)
+PATIENCE = 20.0  # seconds the helper may take for an answer
+SENT, WAITED = 5, 0.9  # packets that are timed, seconds that they may take; the kernel asks again after one
+_UNKNOWN = ""  # who asked for a rule that another process made
+_CHANGED = ("lost", "duplicated", "reordered", "corrupted")  # what the helper counts of a shape
+
+
+class Line(Protocol):
+    """A conversation with a running helper. Reading and writing raise OSError, also when there is no answer in time."""
+
+    @property
+    def errors(self) -> bytes: ...  # what it said on stderr
+    def write_line(self, line: bytes) -> None: ...
+    def read_line(self, deadline: float) -> bytes: ...  # on time.monotonic(); b"": it has ended
+    def close(self) -> object: ...  # ends it; idempotent
+
+
+class Helper:
+    """The helper of this process: started when first asked, and anew after it has ended."""
+
+    def __init__(self, start: Callable[[], Line]) -> None:
+        self._start = start
+        self._line: Line | None = None
+        self._one_at_a_time = threading.Lock()
+
+    async def ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Raises TargetError in the helper's or the kernel's words."""
+        answer = await asyncio.to_thread(self._ask, request)
+        if not answer["ok"]:
+            raise TargetError(
+                f"the network helper could not {request['do']}: {answer['error']}; `chaos doctor` says what is missing"
+            )
+        return answer
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._one_at_a_time:
+            if self._line is None:
+                self._line = self._start()
+            try:
+                self._line.write_line(json.dumps(request).encode())
+                line = self._line.read_line(time.monotonic() + PATIENCE)
+            except OSError:  # a broken pipe, or no answer in time
+                line = b""
+            if not line:
+                words = self._line.errors.decode(errors="replace")[-500:].strip() or "without a word"
+                self._line.close()
+                self._line = None  # the next call starts another one
+                raise TargetError(f"the network helper ended: {words}")
+            found = json.loads(line)
+            assert isinstance(found, dict)
+            return found
+
+    async def close(self) -> None:
+        """End it, and with it what it made."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        with self._one_at_a_time:
+            if self._line:
+                self._line.close()
+                self._line = None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    by: str
+    link: Link
+    quality: Quality | None  # None: nothing passes
+
+    @property
+    def kind(self) -> str:
+        if self.quality is None:
+            return "drop"
+        return "reset" if self.quality.reset else "queue"
+
+
+class Network:
+    """Cuts and shapes of one stack. `addresses`: of each node by name. Every method raises TargetError.
+
+    `bridged`: the nodes hang on a bridge, whose packets the filter sees only where the kernel is told to show them.
+    """
+
+    def __init__(self, helper: Helper, addresses: Mapping[str, str], bridged: bool) -> None:
+        self._helper, self._addresses, self._bridged = helper, addresses, bridged
+        self._kept: list[_Entry] = []
+        self._changing = asyncio.Lock()  # what stands is read, then replaced: two changes at once would lose one
+        self._next_look: asyncio.Task[Mapping[str, Any]] | None = None
+
+    async def cut(self, by: str, links: Sequence[Link]) -> None:
+        await self._add([_Entry(by, link, None) for link in links])
+
+    async def join(self, by: str, links: Sequence[Link]) -> None:
+        await self._end(by, links, cut=True)
+
+    async def shape(self, by: str, links: Sequence[Link], quality: Quality) -> None:
+        await self._add([_Entry(by, link, quality) for link in links])
+
+    async def unshape(self, by: str, links: Sequence[Link]) -> None:
+        await self._end(by, links, cut=False)
+
+    async def is_cut(self, link: Link) -> bool:
+        return any(
+            kind == "drop" and found.a == link.a and found.b == link.b and (found.both or not link.both)
+            for found, kind, _ in await self._in_force()
+        )
+
+    async def traffic(self, by: str, link: Link) -> Traffic | None:
+        mine = next((e for e in self._kept if (e.by, e.link) == (by, link)), None)
+        answer = await self._look()
+        there = {kind: packets for found, kind, packets in self._rules(answer) if found == link}
+        if mine is None:  # another process made it, and what its helper holds back ours does not know
+            return next((Traffic(n) for kind, n in there.items() if kind != "queue"), None)
+        if mine.kind not in there:
+            return None
+        if mine.kind != "queue":
+            return Traffic(there[mine.kind])
+        place = [e for e in self._kept if e.kind == "queue"].index(mine)  # the helper keeps our order
+        if place >= len(answer["shapes"]):
+            return None  # the helper that held packets back has died, and they pass
+        counts = answer["shapes"][place]
+        packets = int(counts["packets"])
+        if "http" in counts:
+            hit, requests = int(counts["hit"]), int(counts["requests"])
+            return Traffic(packets, hit, round(float(counts["held_ms"]) / hit, 3) if hit else 0.0, requests)
+        held = float(counts["delayed_ms"]) / packets if packets else 0.0
+        return Traffic(packets, sum(int(counts[name]) for name in _CHANGED), round(held, 3))
+
+    async def residue(self) -> Sequence[str]:
+        answer = await self._helper.ask({"do": "listing"})
+        said = [_in_words(link, kind) for link, kind, _ in self._rules(answer)]
+        return said or (["the kernel's table of cuts is there, with nothing in it"] if answer["standing"] else [])
+
+    async def clear(self) -> None:
+        """End everything that anybody made."""
+        await self._helper.ask({"do": "clear"})
+        self._kept = []
+
+    async def close(self) -> None:
+        await self._helper.close()
+        self._kept = []
+
+    async def _add(self, entries: Sequence[_Entry]) -> None:
+        async with self._changing:
+            kept = await self._standing()
+            await self._apply([*kept, *(e for e in entries if e not in kept)])
+
+    async def _end(self, by: str, links: Sequence[Link], cut: bool) -> None:
+        ended = {(who, link) for link in links for who in (by, _UNKNOWN)}
+        async with self._changing:
+            kept = await self._standing()
+            await self._apply([e for e in kept if (e.by, e.link) not in ended or (e.kind == "drop") is not cut])
+
+    async def _standing(self) -> list[_Entry]:
+        """The kernel's word counts: what another process has healed is not made again, what it has cut stays."""
+        force = {(link, kind) for link, kind, _ in await self._in_force()}
+        ours = [e for e in self._kept if (e.link, e.kind) in force]
+        known = {(e.link, e.kind) for e in ours}
+        strange = sorted(force - known, key=lambda x: (sorted(x[0].a), x[1]))
+        return [
+            *ours,
+            *(_Entry(_UNKNOWN, link, None) for link, kind in strange if kind == "drop"),
+            *(_Entry(_UNKNOWN, link, Quality(reset=True)) for link, kind in strange if kind == "reset"),
+        ]
+
+    async def _apply(self, kept: list[_Entry]) -> None:
+        rules = {(e.link, e.kind): {**self._sides(e.link), "do": e.kind} for e in kept if e.kind != "queue"}
+        shapes = [{**self._sides(e.link), **_shape(e, n)} for n, e in enumerate(kept) if e.kind == "queue"]
+        if kept and self._bridged and not (await self._helper.ask({"do": "ping"}))["bridged"]:
+            raise TargetError(NOT_BRIDGED)
+        await self._helper.ask({"do": "apply", "rules": list(rules.values()), "shapes": shapes})
+        self._kept = kept
+
+    async def _in_force(self) -> list[tuple[Link, str, int]]:
+        return self._rules(await self._look())
+
+    async def _look(self) -> Mapping[str, Any]:
+        """What there is, asked after this call; all who ask in one moment get one answer: thirty nodes, one look."""
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._looked())
+        return await asyncio.shield(self._next_look)
+
+    async def _looked(self) -> Mapping[str, Any]:
+        await asyncio.sleep(0)
+        self._next_look = None
+        return await self._helper.ask({"do": "listing"})
+
+    def ends(self, link: Link, nodes: Sequence[Node]) -> tuple[Sequence[str], str]:
+        """Who may ask whom over the link: nodes of its other side, and the address of one on this side."""
+        named = {n.name for n in nodes} & self._addresses.keys()
+        askers = sorted(named & link.b if link.b is not None else named - link.a)
+        asked = sorted(named & link.a)
+        if not (askers and asked):
+            raise TargetError("no node stands on each side of the link, so nobody can say how long packets take")
+        return askers, self._addresses[asked[0]]
+
+    def _rules(self, answer: Mapping[str, Any]) -> list[tuple[Link, str, int]]:
+        """(link, drop | reset | queue, packets) of every rule of the kernel, whoever made it."""
+        names = {address: name for name, address in self._addresses.items()}
+
+        def of(addresses: Sequence[str]) -> frozenset[str]:
+            return frozenset(names.get(address, address) for address in addresses)
+
+        return [
+            (Link(of(r["a"]), None if r["b"] is None else of(r["b"]), bool(r["both"])), r["do"], int(r["packets"]))
+            for r in answer["rules"]
+        ]
+
+    def _sides(self, link: Link) -> dict[str, Any]:
+        def of(names: frozenset[str]) -> list[str]:
+            return sorted(self._addresses.get(name, name) for name in names)  # another posture's stay addresses
+
+        return {"a": of(link.a), "b": None if link.b is None else of(link.b), "both": link.both}
+
+
+class Networked(CanShape):
+    """A target whose links are kept by `_network`."""
+
+    _network: Network
+
+    @abstractmethod
+    async def _ask_from(self, names: Sequence[str], program: str, argv: Sequence[str]) -> str:
+        """What a program of ours (the path of one that wants the standard library alone) prints in the network of the
+        first of these nodes that runs. Raises TargetError where none does, or where it fails."""
+
+    async def cut(self, by: str, links: Sequence[Link]) -> None:
+        await self._network.cut(by, links)
+
+    async def join(self, by: str, links: Sequence[Link]) -> None:
+        await self._network.join(by, links)
+
+    async def is_cut(self, link: Link) -> bool:
+        return await self._network.is_cut(link)
+
+    async def shape(self, by: str, links: Sequence[Link], quality: Quality) -> None:
+        await self._network.shape(by, links, quality)
+
+    async def unshape(self, by: str, links: Sequence[Link]) -> None:
+        await self._network.unshape(by, links)
+
+    async def traffic(self, by: str, link: Link) -> Traffic | None:
+        return await self._network.traffic(by, link)
+
+    async def round_trips(self, link: Link) -> RoundTrips:
+        askers, address = self._network.ends(link, self.nodes())
+        said = await self._ask_from(askers, roundtrip.__file__, [address, str(SENT), str(WAITED)])
+        return RoundTrips(SENT, [float(line) for line in said.split()])
+
+
+def _shape(entry: _Entry, number: int) -> dict[str, Any]:
+    assert entry.quality is not None
+    asked = {k: v for k, v in asdict(entry.quality).items() if v and k != "reset"}
+    return {**asked, "seed": number}
+
+
+def _in_words(link: Link, kind: str) -> str:
+    one = "is" if len(link.a) == 1 else "are"
+    said = {"drop": "cut off from", "reset": "reset towards", "queue": "slowed or worse towards"}[kind]
+    return f"{', '.join(sorted(link.a))} {one} {said} {'everybody' if link.b is None else ', '.join(sorted(link.b))}"

@@ -1,0 +1,125 @@
+"""`chaos incident`: dossiers in a terminal, and pages whose tables come from runs and whose words from people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chaos import seeds
+from chaos.cli import main
+from chaos.journal import Journal
+from chaos.judge import judge
+from chaos.reports import dossier as printed
+from chaos.reports import incident
+from tests.golden.make import load
+
+ROOT = Path(__file__).parents[2]
+KAKAO = "kakao-2022-10-15"
+
+
+@pytest.fixture(autouse=True)
+def project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def call(*args: str) -> int:
+    with pytest.raises(SystemExit) as e:
+        main(("incident", *args))
+    return int(e.value.code or 0)
+
+
+def golden(name: str) -> incident.Played:
+    journal = load(name)
+    return journal, judge(journal, f"runs/zone-fire/{name}")
+
+
+def test_a_dossier_is_printed_in_order_with_its_uses() -> None:
+    """Facts by time with their confidence, then targets with what each may do; within the width, without colours."""
+    text = printed.render(seeds.read(seeds.path(ROOT, KAKAO)), {"zone-fire": "nothing is lost"}, width=100)
+    times = [text.index(what) for what in ("about half of the 32000 servers", "fire out", "every function back")]
+    assert times == sorted(times)
+    assert "set plant.boot;" in text and "chaos run zone-fire: nothing is lost" in text
+    assert max(map(len, text.splitlines())) <= 100 and "\x1b" not in text
+
+
+def test_dossiers_are_listed_with_what_replays_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line each."""
+    assert call() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == seeds.names(ROOT)
+    assert any(line.startswith(KAKAO) and "(chaos run" in line and "zone-fire" in line for line in lines)
+
+
+def test_a_dossier_is_there_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON with the dossier's own names."""
+    assert call(KAKAO, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["targets"]["bank_core_loss"]["use"] == "control" and "zone-fire" in found["replayed_by"]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("kakao",), "no incident called 'kakao' in seeds; did you mean 'kakao-2022-10-15'?"),
+        ((KAKAO, "last"), "found runs (last) without --page"),
+        ((KAKAO, "--out", "x.md"), "--out says where --page writes; add --page"),
+        ((KAKAO, "--page", "nothing-such"), "no run called 'nothing-such'"),
+        (
+            ("twitter-2022-11-17", "--page", "tests/golden/zone-fire-as-was"),
+            "found a run of kakao-2022-10-15, expected one of twitter-2022-11-17",
+        ),
+    ],
+)
+def test_wrong_use_is_said_in_words(args: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was found, what was expected; exit 64."""
+    assert call(*args) == 64
+    assert says in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_page_sets_facts_beside_both_runs() -> None:
+    """One column a run; a target that does not speak of a run has a dash there; both runs are named."""
+    played = [golden("zone-fire-as-was"), golden("zone-fire-remedied")]
+    text = incident.render(seeds.read(seeds.path(ROOT, KAKAO)), played, {}, {"mechanism": "It burned."})
+    assert "| fact | use | value | as-was run | remedied run |" in text
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
+    assert rows["text_return_fraction"].endswith("**reproduced** | - |")
+    assert rows["bank_core_loss"].count("**untouched**") == 2
+    assert "**as predicted**" in rows["same_site_with_failover_fraction"]
+    assert rows["bank"] == "| bank | not touched | not touched |"
+    assert "runs/zone-fire/zone-fire-as-was" in text and "runs/zone-fire/zone-fire-remedied" in text
+    assert "It burned." in text and incident.UNWRITTEN in text
+
+
+def test_runs_of_one_posture_are_told_apart_by_their_settings() -> None:
+    """Two columns never have the same name."""
+    played = [golden("zone-fire-as-was"), golden("zone-fire-as-was")]
+    assert all("seed 7" in name and "boot_lanes=1" in name for name in incident.labels(played))
+
+
+def test_what_people_wrote_is_kept(tmp_path: Path) -> None:
+    """Written once by hand, the page written again twice: the words stay and the tables are the tool's."""
+    page = tmp_path / "page.md"
+    assert call(KAKAO, "--page", "--out", str(page)) == 0
+    assert "No run stands here yet" in page.read_text()
+    page.write_text(page.read_text().replace(incident.UNWRITTEN, "Because\n\n- of <fire>", 1) + "\nscribbled below\n")
+    assert call(KAKAO, "--page", "--out", str(page)) == 0
+    first = page.read_text()
+    assert call(KAKAO, "--page", "--out", str(page)) == 0
+    assert page.read_text() == first and "Because\n\n- of <fire>" in first and "scribbled" not in first
+
+
+@pytest.mark.parametrize("name", seeds.names(ROOT))
+def test_every_incident_has_a_page_with_its_mechanism(name: str) -> None:
+    """docs/incidents/NAME.md, written by the tool, with the parts that only people can write."""
+    text = (ROOT / "docs" / "incidents" / f"{name}.md").read_text()
+    hand = incident.by_hand(text)
+    assert set(hand) == set(incident.HAND) and all(len(words) > 200 for words in hand.values())
+    dossier = seeds.read(seeds.path(ROOT, name))
+    assert all(fact.what in text for _, fact in dossier.facts()), "written before the dossier changed; write it again"
+
+
+def test_loading_a_journal_needs_no_seeds() -> None:
+    """A run carries its facts, so it can be judged where the dossier is not."""
+    assert isinstance(golden("zone-fire-as-was")[0], Journal)
