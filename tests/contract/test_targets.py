@@ -237,8 +237,9 @@ async def kill_the_helper(target: Any) -> None:
     elif target.name == "process":
         os.kill(target._network._helper._line._process.pid, signal.SIGKILL)
     else:
-        (helper,) = await target._engine.beside("helper")
-        await target._engine.remove([helper])
+        helpers = await target._engine.beside("helper")  # the one of a target let go just before may still be ending
+        assert helpers
+        await target._engine.remove(helpers)
 
 
 async def delete_the_table(target: Any) -> None:
