@@ -52,10 +52,16 @@ REASONS = {"engine": no_engine, "box": no_box, "browser": no_browser}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first; tests that need more than this machine has are skipped with the reason."""
+    """Quick tests first, and those that wait for images after those that do not; tests that need more than this
+    machine has are skipped with the reason."""
     order = ("tidy", "unit", "golden", "contract", "e2e")
     folders = [ROOT / "tests" / name for name in order]
-    items.sort(key=lambda item: next((n for n, f in enumerate(folders) if f in item.path.parents), len(folders)))
+
+    def turn(item: pytest.Item) -> tuple[int, bool]:
+        place = next((n for n, f in enumerate(folders) if f in item.path.parents), len(folders))
+        return place, "e2e" not in item.path.parts and item.get_closest_marker("engine") is not None
+
+    items.sort(key=turn)
     for item in items:
         for mark, reason in REASONS.items():
             if item.get_closest_marker(mark) and (why := reason()):

@@ -22,7 +22,7 @@ from benchmarks.kills.play import Player
 from tests.e2e.stage import processes_of
 
 PROCESS = pytest.param("process", 8, 4, marks=pytest.mark.box)
-COMPOSE = pytest.param("compose", 4, 2, marks=pytest.mark.engine)
+COMPOSE = pytest.param("compose", 2, 2, marks=pytest.mark.engine)
 SEED = 3
 
 

@@ -1,4 +1,4 @@
-"""logout-storm on real sessions in a real Valkey: as it was, and remedied."""
+"""logout-storm on real sessions in a real Valkey, as it was; remedied it is in the nightly suite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stage import nothing_left, play
+from tests.e2e.stage import play
 
 pytestmark = pytest.mark.box
 
@@ -25,13 +25,3 @@ def test_as_was_web_users_are_thrown_out_and_the_app_shows_old_content(tmp_path:
     assert measures["staleness"]["refresh"]["during"]["most_s"] * 450 / 3600 > 23
     gaps = {f["check"] for f in done.findings["findings"] if f["known_gap"]}
     assert gaps == {"sessions web", "availability page", "recovery page", "staleness refresh"}
-
-
-def test_remedied_the_same_release_is_hardly_noticed(tmp_path: Path) -> None:
-    """No known gap, sessions kept, content fresh; nothing is left running."""
-    done = play(tmp_path, "run", "logout-storm", "--short", "--posture", "remedied", "--target", "process")
-    assert done.code == 0, done.out + done.err
-    assert not any(f["known_gap"] for f in done.findings["findings"])
-    sessions = done.findings["measures"]["sessions"]
-    assert sessions["web"]["kept"] >= 0.95 and sessions["app"]["kept"] == 1.0
-    assert nothing_left("process") == []

@@ -1,8 +1,7 @@
-"""node-kill, and every way a run can be ended: Ctrl-C once and twice, SIGTERM, SIGKILL. Nothing stays behind."""
+"""node-kill, and ways a run can be ended: Ctrl-C twice, SIGKILL. Nothing stays behind."""
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from pathlib import Path
@@ -13,22 +12,12 @@ from chaos.journal import Journal
 from tests.e2e.panels import Prober, queries, unanswered
 from tests.e2e.stage import Done, Started, nothing_left, play
 
-PROCESS = pytest.param("process", marks=pytest.mark.box)
-COMPOSE = pytest.param("compose", marks=pytest.mark.engine)
-
-
-@pytest.mark.box
-def test_any_one_node_dies_and_hardly_anybody_notices(tmp_path: Path) -> None:
-    """Embedded; the PromQL check is left out here and the plan and the report say so."""
-    done = play(tmp_path, "run", "node-kill", "--short", "--target", "process", "--without", "promql", "--seed", "11")
-    assert done.code == 0, done.out + done.err
-    assert "--without promql" in json.loads((done.run / "plan.json").read_text())["left_out"][0]
-    assert "promql" in (done.run / "report.md").read_text()
+RUN = ("run", "node-kill", "--short", "--posture", "as-was", "--target", "process", "--without", "promql")
 
 
 @pytest.mark.engine
-def test_prometheus_is_asked_under_compose(tmp_path: Path) -> None:
-    """Its answers stand in the journal, the check is judged by them, and no panel of a dashboard stays empty."""
+def test_any_one_node_dies_and_hardly_anybody_notices(tmp_path: Path) -> None:
+    """Prometheus' answers stand in the journal, the check is judged by them, and no dashboard's panel stays empty."""
     with Prober(queries()) as prober:
         done = play(tmp_path, "run", "node-kill", "--short", "--target", "compose", "--seed", "11")
     assert unanswered(prober) == []
@@ -39,23 +28,16 @@ def test_prometheus_is_asked_under_compose(tmp_path: Path) -> None:
     assert nothing_left("compose") == []
 
 
-@pytest.mark.parametrize(
-    ("target", "signals"),
-    [
-        pytest.param("process", [signal.SIGINT, signal.SIGINT], marks=pytest.mark.box),
-        pytest.param("compose", [signal.SIGINT, signal.SIGINT], marks=pytest.mark.engine),
-    ],
-)
-def test_an_interrupted_run_heals_ends_and_keeps_its_journal(
-    tmp_path: Path, target: str, signals: list[signal.Signals]
-) -> None:
+@pytest.mark.box
+def test_an_interrupted_run_heals_ends_and_keeps_its_journal(tmp_path: Path) -> None:
     """In the middle of a fault: exit 130, said in words, the journal whole, nothing left running.
 
-    Once, and SIGTERM: tests/unit/test_run.py on virtual time, tests/e2e/test_killmatrix.py on real targets.
+    Once, and SIGTERM: tests/unit/test_run.py on virtual time, tests/e2e/test_killmatrix.py on real targets, and
+    a run under compose is ended midway in tests/e2e/test_safety.py.
     """
-    started = begun(tmp_path, target)
-    for number in signals:
-        started.process.send_signal(number)
+    started = begun(tmp_path)
+    for _ in range(2):
+        started.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
     done = started.done(60)
     assert done.code == 130, done.err
@@ -64,17 +46,17 @@ def test_an_interrupted_run_heals_ends_and_keeps_its_journal(
     assert [e.data["status"] for _, e in journal.of("run.end")] == ["interrupted"]
     assert len(list(journal.of("fault.heal"))) == len(list(journal.of("fault.active"))) == 1
     assert done.findings["verdict"] == "INCONCLUSIVE"
-    assert nothing_left(target) == []
+    assert nothing_left("process") == []
 
 
-@pytest.mark.parametrize("target", [PROCESS, COMPOSE])
-def test_a_killed_harness_leaves_nothing_running_and_a_journal_that_can_be_read(tmp_path: Path, target: str) -> None:
-    """SIGKILL in the middle of a fault: the kernel empties the box, the watchdog ends the containers."""
-    started = begun(tmp_path, target)
+@pytest.mark.box
+def test_a_killed_harness_leaves_nothing_running_and_a_journal_that_can_be_read(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a fault: the kernel empties the box. That containers are ended: test_killmatrix.py."""
+    started = begun(tmp_path)
     started.process.kill()
     done: Done = started.done(10)
     assert done.code == -signal.SIGKILL
-    assert nothing_left(target, 60) == []
+    assert nothing_left("process", 60) == []
     journal = Journal.load(done.run)
     assert list(journal.of("fault.active")) and not list(journal.of("run.end"))
     judged = play(tmp_path / "judged", "check", str(done.run))
@@ -82,9 +64,8 @@ def test_a_killed_harness_leaves_nothing_running_and_a_journal_that_can_be_read(
     assert "the run was cut off" in judged.out
 
 
-def begun(tmp_path: Path, target: str) -> Started:
-    """A run in the middle of its fault."""
-    more = ["--without", "promql"] if target == "process" else []
-    started = Started(tmp_path, "run", "node-kill", "--short", "--posture", "as-was", "--target", target, *more)
+def begun(tmp_path: Path) -> Started:
+    """An embedded run in the middle of its fault; the PromQL check needs a Prometheus within reach."""
+    started = Started(tmp_path, *RUN)
     started.wait_for("bites")
     return started

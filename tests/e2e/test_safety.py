@@ -1,4 +1,4 @@
-"""The brakes on a real stack without containers: halt from another folder."""
+"""The brakes on a real stack: halt from another folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from chaos.journal import Journal
-from tests.e2e.stage import CHAOS, Started, processes_of
+from tests.e2e.stage import CHAOS, Started, nothing_left, processes_of
 
-RUN = ("run", "node-kill", "--short", "--target", "process", "--without", "promql", "--metrics-port", "0")
+RUN = ("run", "node-kill", "--short", "--without", "promql", "--metrics-port", "0", "--target")
+PROCESS = pytest.param("process", marks=pytest.mark.box)
+COMPOSE = pytest.param("compose", marks=pytest.mark.engine)
 
 
 def chaos(*args: str, state: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -28,23 +30,24 @@ def gone(state: Path, seconds: float = 20.0) -> list[str]:
     return left
 
 
-@pytest.mark.box
-def test_halt_from_another_folder_heals_and_ends_a_run_and_lets_none_begin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", [PROCESS, COMPOSE])
+def test_halt_from_another_folder_heals_and_ends_a_run_and_lets_none_begin(tmp_path: Path, target: str) -> None:
     """In the middle of a fault: the run ends with 130, healed, nothing left; the next one with 75, until resume."""
     state = tmp_path / "state"
-    started = Started(tmp_path / "one", *RUN, env={"XDG_STATE_HOME": str(state)})
+    started = Started(tmp_path / "one", *RUN, target, env={"XDG_STATE_HOME": str(state)})
     started.wait_for("bites")
     halted = chaos("halt", "--why", "audit", state=state, cwd=tmp_path)
     assert halted.returncode == 0, halted.stdout + halted.stderr
-    assert "ending: node-kill, seed 7, target process" in halted.stdout and "no run is left" in halted.stdout
-    done = started.done(20)
+    assert f"ending: node-kill, seed 7, target {target}" in halted.stdout and "no run is left" in halted.stdout
+    done = started.done(20 if target == "process" else 60)
     assert done.code == 130 and ": audit" in done.err, done.err
     journal = Journal.load(done.run)
     assert [e.data["status"] for _, e in journal.of("run.end")] == ["interrupted"]
     assert len(list(journal.of("fault.heal"))) == len(list(journal.of("fault.active"))) == 1
     assert gone(state) == [], "the box and everybody in it went with the run"
-    refused = Started(tmp_path / "two", *RUN, env={"XDG_STATE_HOME": str(state)}).done(60)
+    assert nothing_left(target) == []
+    refused = Started(tmp_path / "two", *RUN, target, env={"XDG_STATE_HOME": str(state)}).done(60)
     assert refused.code == 75 and "audit" in refused.err
     assert not list((tmp_path / "two").glob("*/*/plan.json"))
     assert chaos("resume", state=state, cwd=tmp_path).returncode == 0
-    assert "halted" not in chaos("status", "--target", "process", state=state, cwd=tmp_path).stdout
+    assert "halted" not in chaos("status", "--target", target, state=state, cwd=tmp_path).stdout
