@@ -58,12 +58,16 @@ def command(dossier: Dossier, played: Sequence[Played]) -> str:
 
 
 def labels(played: Sequence[Played]) -> list[str]:
-    """What tells the runs apart: the posture, or every setting where two have the same posture."""
-    postures = [journal.plan.posture or journal.plan.experiment for journal, _ in played]
-    return [
-        f"{posture} run" if postures.count(posture) == 1 else f"{words.settings(journal)}, seed {journal.plan.seed}"
-        for posture, (journal, _) in zip(postures, played, strict=True)
-    ]
+    """What tells the runs apart: the posture, else the experiment, the settings that differ, or the runs' own names."""
+    plans = [journal.plan for journal, _ in played]
+    knobs = sorted({k for p in plans for k in p.settings})
+    differ = [k for k in knobs if len({str(p.settings.get(k)) for p in plans}) > 1]
+    ways = (
+        [f"{p.posture or p.experiment} run" for p in plans],
+        [f"{p.experiment} run" for p in plans],
+        [", ".join(f"{k}={words.value(p.settings.get(k))}" for k in differ) for p in plans],
+    )
+    return next((way for way in ways if len(set(way)) == len(way)), [judgement.run for _, judgement in played])
 
 
 def _facts(dossier: Dossier) -> Iterator[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from chaos import seeds
 from chaos.cli import main
@@ -92,10 +94,14 @@ def test_a_page_sets_facts_beside_both_runs() -> None:
     assert "It burned." in text and incident.UNWRITTEN in text
 
 
-def test_runs_of_one_posture_are_told_apart_by_their_settings() -> None:
-    """Two columns never have the same name."""
-    played = [golden("zone-fire-as-was"), golden("zone-fire-as-was")]
-    assert all("seed 7" in name and "boot_lanes=1" in name for name in incident.labels(played))
+def test_runs_are_told_apart_by_as_little_as_it_takes() -> None:
+    """Posture, experiment, settings, name: two columns never have the same one."""
+    fire, gap = golden("zone-fire-as-was"), golden("staff-exodus-latent")
+    lanes = replace(fire[0], plan=structs.replace(fire[0].plan, settings={**fire[0].plan.settings, "boot_lanes": 4}))
+    assert incident.labels([fire, golden("zone-fire-remedied")]) == ["as-was run", "remedied run"]
+    assert incident.labels([fire, gap]) == ["zone-fire run", "staff-exodus-latent run"]
+    assert incident.labels([fire, (lanes, fire[1])]) == ["boot_lanes=1", "boot_lanes=4"]
+    assert incident.labels([fire, (fire[0], replace(fire[1], run="another"))])[1] == "another"
 
 
 def test_what_people_wrote_is_kept(tmp_path: Path) -> None:
