@@ -56,13 +56,19 @@ async def prepare(engine: Engine, stack: Stack, progress: Progress, anew: bool =
     if not wanted and not own:
         return
     base = await _base(stack, progress)
-    for image in wanted:
-        progress(f"building image {image}")
-        steps = _steps(image, progress)
-        await Command(stack, engine).run("build", builds[image], base=base, silence=BUILD_SECONDS, progress=steps)
-    for tag in own:
-        progress(f"building image {tag}")
-        await engine.ask(functools.partial(_build, tag=tag, base=base, progress=progress))
+
+    async def the_stacks() -> None:
+        for image in wanted:
+            progress(f"building image {image}")
+            steps = _steps(image, progress)
+            await Command(stack, engine).run("build", builds[image], base=base, silence=BUILD_SECONDS, progress=steps)
+
+    async def our_own() -> None:
+        for tag in own:
+            progress(f"building image {tag}")
+            await engine.ask(functools.partial(_build, tag=tag, base=base, progress=progress))
+
+    await asyncio.gather(the_stacks(), our_own())  # side by side: each waits for the network most of the time
 
 
 async def is_here(engine: Engine, image: str) -> bool:
