@@ -12,7 +12,9 @@ from chaos.journal import Journal
 from tests.e2e.panels import Prober, queries, unanswered
 from tests.e2e.stage import Done, Started, nothing_left, play
 
-RUN = ("run", "node-kill", "--short", "--posture", "as-was", "--target", "process", "--without", "promql")
+PROCESS = pytest.param("process", marks=pytest.mark.box)
+COMPOSE = pytest.param("compose", marks=pytest.mark.engine)
+RUN = ("run", "node-kill", "--short", "--posture", "as-was", "--without", "promql", "--target")
 
 
 @pytest.mark.engine
@@ -35,7 +37,7 @@ def test_an_interrupted_run_heals_ends_and_keeps_its_journal(tmp_path: Path) -> 
     Once, and SIGTERM: tests/unit/test_run.py on virtual time, tests/e2e/test_killmatrix.py on real targets, and
     a run under compose is ended midway in tests/e2e/test_safety.py.
     """
-    started = begun(tmp_path)
+    started = begun(tmp_path, "process")
     for _ in range(2):
         started.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
@@ -49,14 +51,14 @@ def test_an_interrupted_run_heals_ends_and_keeps_its_journal(tmp_path: Path) -> 
     assert nothing_left("process") == []
 
 
-@pytest.mark.box
-def test_a_killed_harness_leaves_nothing_running_and_a_journal_that_can_be_read(tmp_path: Path) -> None:
-    """SIGKILL in the middle of a fault: the kernel empties the box. That containers are ended: test_killmatrix.py."""
-    started = begun(tmp_path)
+@pytest.mark.parametrize("target", [PROCESS, COMPOSE])
+def test_a_killed_harness_leaves_nothing_running_and_a_journal_that_can_be_read(tmp_path: Path, target: str) -> None:
+    """SIGKILL in the middle of a fault: the kernel empties the box, the watchdog ends the containers."""
+    started = begun(tmp_path, target)
     started.process.kill()
     done: Done = started.done(10)
     assert done.code == -signal.SIGKILL
-    assert nothing_left("process", 60) == []
+    assert nothing_left(target, 60) == []
     journal = Journal.load(done.run)
     assert list(journal.of("fault.active")) and not list(journal.of("run.end"))
     judged = play(tmp_path / "judged", "check", str(done.run))
@@ -64,8 +66,8 @@ def test_a_killed_harness_leaves_nothing_running_and_a_journal_that_can_be_read(
     assert "the run was cut off" in judged.out
 
 
-def begun(tmp_path: Path) -> Started:
-    """An embedded run in the middle of its fault; the PromQL check needs a Prometheus within reach."""
-    started = Started(tmp_path, *RUN)
+def begun(tmp_path: Path, target: str) -> Started:
+    """A run in the middle of its fault. The PromQL check needs a Prometheus within reach."""
+    started = Started(tmp_path, *RUN, target)
     started.wait_for("bites")
     return started
