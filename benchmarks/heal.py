@@ -91,6 +91,8 @@ async def _inside(folder: Path, kind: str) -> None:
                 continue
             if not isinstance(target, cls.needs):
                 said.append(f"{name} was left out, the target cannot")
+            elif why := next(filter(None, (target.unfit(cls.needs, n) for n in target.nodes())), ""):
+                said.append(f"{name} was left out: {why}")
             elif samples := await _hurt(target, fault, TIMES[kind]):
                 measured[name] = samples
             else:

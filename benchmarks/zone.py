@@ -20,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from benchmarks.common.beats import EVERY, SENDER, Listener
+from benchmarks.common.beats import EVERY, SENDER, Heard, Listener
 from benchmarks.common.result import Result, Row, median, quantile
 from benchmarks.common.stage import PROJECT, guarded, make_target, write_stack
 from chaos.errors import ChaosError
@@ -96,18 +96,19 @@ async def _play(folder: Path) -> tuple[Mapping[str, list[Gone]], list[float]]:
             await _all_heard(listener)
             for _ in range(TIMES):
                 for method, (go, back) in methods.items():
-                    gaps += await _all_heard(listener)
-                    samples[method].append(await _gone(listener, go))
+                    heard = await _all_heard(listener)
+                    gaps += [gap for _, between in heard.values() for gap in between]
+                    samples[method].append(await _gone(listener, go, {name: at for name, (at, _) in heard.items()}))
                     await back()
     finally:
         await target.down()
     return samples, gaps
 
 
-async def _gone(listener: Listener, go: Do) -> Gone:
+async def _gone(listener: Listener, go: Do, last: dict[str, float]) -> Gone:
+    """`last`: when each was heard so far; who goes at once is not heard again."""
     ordered = time.time()
     await go()
-    last: dict[str, float] = {}
     async with asyncio.timeout(PATIENCE):
         while heard := listener.heard():
             last |= {name: at for name, (at, _) in heard.items()}
@@ -116,15 +117,15 @@ async def _gone(listener: Listener, go: Do) -> Gone:
     return max(last.values()) - min(last.values()), max(last.values()) - ordered
 
 
-async def _all_heard(listener: Listener) -> list[float]:
-    """Once everybody has been heard all through half a second: the gaps between their beats."""
+async def _all_heard(listener: Listener) -> Heard:
+    """Once everybody has been heard all through half a second."""
     async with asyncio.timeout(PATIENCE):
         while True:
             listener.heard()
             await asyncio.sleep(0.5)
             heard = listener.heard()
             if len(heard) == SIZE and all(len(gaps) > 0.5 * 0.5 / EVERY for _, gaps in heard.values()):
-                return [gap for _, gaps in heard.values() for gap in gaps]
+                return heard
 
 
 async def _shell(command: str) -> None:

@@ -181,6 +181,7 @@ class Compose(
             self._heal_disks,
             self._heal_deployments,
             self._heal_kills,
+            self._clear_away,  # last: the engine may still have been making one when the harness died
         )
         failed: list[TargetError] = []
         for step in steps:
@@ -192,11 +193,12 @@ class Compose(
             raise failed[0]
 
     async def _end_strays(self) -> None:
-        """Loads and looks of a harness that is gone, and those that nobody waited for."""
+        """Loads of a harness that is gone, and those that nobody waited for."""
         await asyncio.gather(*self._making, return_exceptions=True)
         await self._engine.remove(c for c in await self._engine.beside("load") if c.id not in self._guests)
-        # What went into a node for a moment and has ended, while nobody was left to remove it.
-        await self._engine.remove(c for c in await self._engine.beside("guest") if c.state == "exited")
+
+    async def _clear_away(self) -> None:
+        await self._engine.remove(await self._engine.strays())
 
     async def _heal_network(self) -> None:
         if await images.is_here(self._engine, images.helper_tag()):  # without it nobody can have cut anything
@@ -237,6 +239,7 @@ class Compose(
             *(f"{name} has no room on its volumes" for name in await self._disks.filled()),
             *(f"{name} resolves no names" for name in await self._names.hidden()),
             *await self._cuts_left(),
+            *(f"container {c.id[:12]} was left behind by a harness" for c in await self._engine.strays()),
         ]
 
     async def _cuts_left(self) -> Sequence[str]:

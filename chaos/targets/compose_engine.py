@@ -93,6 +93,14 @@ class Engine:
         found = await self._labelled(f"{OURS}={self.project}")
         return [c for c in found if not kind or c.labels.get("chaos.kind") == kind]
 
+    async def strays(self) -> Sequence[Container]:
+        """What stands beside the stack idle: looks that have ended or never began, helpers that never began.
+
+        Whoever made them removes them himself, unless he was killed meanwhile.
+        """
+        idle = {"guest": ("created", "exited", "dead"), "helper": ("created",)}
+        return [c for c in await self.beside() if c.state in idle.get(c.labels.get("chaos.kind", ""), ())]
+
     async def _labelled(self, label: str) -> Sequence[Container]:
         rows = await self.ask(lambda api: api.containers(all=True, filters={"label": label}))
         return [_container(row) for row in rows]

@@ -19,7 +19,7 @@ async def enter(
 ) -> str:
     """What it printed. `where` says what of the node it shares: network_mode, pid_mode, volumes_from.
 
-    Raises TargetError.
+    Raises TargetError, too where a heal elsewhere cleared it away before it had begun.
     """
     added = [capability] if capability else []
 

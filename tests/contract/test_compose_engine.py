@@ -164,6 +164,30 @@ def test_a_guest_whose_host_is_cancelled_is_ended_by_heal(up: Compose, run: Run,
     assert run(play()) == []
 
 
+def test_what_a_dying_harness_had_made_and_not_begun_is_residue_until_heal(up: Compose, make: Make, run: Run) -> None:
+    """Killed between making a container and starting it. One that is at work is somebody's and stays."""
+
+    def made(kind: str) -> str:
+        labels = {compose_engine.OURS: PROJECT, "chaos.kind": kind}
+        command = ["sleep", "3600"]
+        return str(up._engine.ask_now(lambda a: a.create_container(images.helper_tag(), command, labels=labels))["Id"])
+
+    async def play() -> list[object]:
+        busy = made("guest")
+        await up._engine.ask(lambda api: api.start(busy))
+        idle = [made("guest"), made("helper")]
+        try:
+            left = await make().residue()
+            assert sorted(left) == sorted(f"container {id_[:12]} was left behind by a harness" for id_ in idle)
+            await make().heal()
+            assert await make().residue() == []
+            return [c.id for c in await up._engine.beside("guest")]
+        finally:
+            await up._engine.remove(c for c in await up._engine.beside() if c.id in (busy, *idle))
+
+    assert len(run(play())) == 1
+
+
 def test_a_published_port_and_an_address_are_both_fetched(up: Compose, run: Run) -> None:
     """`fetch` goes through the port on loopback where there is one."""
     assert run(up.fetch("two", 8000, "/"))[0] == 200
