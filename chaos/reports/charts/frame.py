@@ -17,7 +17,7 @@ from chaos.journal import Journal
 from chaos.reports.bins import nodes_hit, span
 from chaos.reports.words import count, incident_time
 
-WIDTH, LEFT, RIGHT, BOTTOM = 1080, 112, 112, 34  # pixels of the view box
+WIDTH, LEFT, RIGHT, BOTTOM = 1096, 128, 112, 34  # pixels of the view box
 PLOT = WIDTH - LEFT - RIGHT
 LINE = 14  # of text
 ROW, GAP = 30, 9
