@@ -71,6 +71,7 @@ class Op(msgspec.Struct, frozen=True):
     error: str = ""
     ids: tuple[str, ...] = ()  # op "readback" only: every id found, as often as it was found
     age: float | None = None  # seconds: how old the newest content shown was, where a journey shows any
+    write: bool = False  # what a read-back of its journey has to find again, once it was acknowledged
 
     @property
     def ok(self) -> bool:

@@ -11,8 +11,6 @@ from typing import Any
 from chaos.journal import Journal, Line
 from chaos.model import Op
 
-WRITES = frozenset({"send", "transfer"})  # the operations that a read-back must find again (docs/journal.md)
-
 
 @dataclass(frozen=True)
 class Ledger:
@@ -67,7 +65,7 @@ def ledgers(journal: Journal) -> tuple[Ledger, ...]:
     return tuple(
         Ledger(
             journey,
-            tuple((n, op) for n, op in numbered if op.journey == journey and op.op in WRITES),
+            tuple((n, op) for n, op in numbered if op.journey == journey and op.write),
             tuple((n, op) for n, op in back if op.journey == journey),
         )
         for journey in sorted({op.journey for _, op in back})

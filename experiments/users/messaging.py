@@ -64,7 +64,7 @@ class AppUser(TokenMember):
     client_type = "app"
     least = 2
 
-    @journey("text", weight=26)
+    @journey("text", weight=26, writes=True)
     def send(self) -> None:
         self.post("/chat/messages", {"id": self.op.id, "to": self.mate, "text": f"hello, this is {self.op.id}"})
 
@@ -90,7 +90,7 @@ class AppUser(TokenMember):
         found = self.get("/push?limit=10").json()
         self.want(isinstance(found.get("items"), list), "no list of items")
 
-    @journey("pay", weight=6)
+    @journey("pay", weight=6, writes=True)
     def transfer(self) -> None:
         self.post("/pay/transfers", {"id": self.op.id, "to": self.mate, "amount": 1})
 
@@ -218,7 +218,7 @@ class BankUser(OpenUser):
             answer = self.ask(method, path, json=json)
         return answer.json()
 
-    @journey("bank", weight=6)
+    @journey("bank", weight=6, writes=True)
     def transfer(self) -> None:
         self.deal("POST", "/transfers", {"id": self.op.id, "to": self.mate, "amount": 1})
 

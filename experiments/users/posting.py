@@ -14,7 +14,7 @@ class Writer(TokenMember):
     client_type = "app"
     least = 2
 
-    @journey("post", weight=45)
+    @journey("post", weight=45, writes=True)
     def send(self) -> None:
         self.post("/chat/messages", {"id": self.op.id, "to": self.mate, "text": f"hello, this is {self.op.id}"})
 
@@ -35,7 +35,7 @@ class Planner(TokenMember):
     client_type = "business"
     least = 2
 
-    @journey("scheduled")
+    @journey("scheduled", writes=True)
     def send(self) -> None:
         post = {"id": self.op.id, "to": self.mate, "text": f"later: {self.op.id}", "after_s": AHEAD}
         self.post("/chat/scheduled", post)

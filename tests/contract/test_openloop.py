@@ -156,7 +156,7 @@ CLASS = """
 class User{n}(OpenUser):
     hosts = {hosts!r}
 
-    @journey({name!r})
+    @journey({name!r}, writes={method!r} != "GET")
     def act(self):
         if {method!r} == "GET":
             self.want(self.get("/thing").json().get("fine", True), "fine")
@@ -253,9 +253,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 @pytest.mark.parametrize("case", CASES)
 def test_conclusion(case: str, played: Played) -> None:
     """Each way to break off leads to the conclusion that it allows, every time, within the patience."""
-    _, _, result, word = CASES[case]
+    _, method, result, word = CASES[case]
     ops = played[0][case]
     assert [op.result for op in ops] == 3 * [result], ops
+    assert all(op.write is (method != "GET") for op in ops), "a write is what its journey says"
     assert all(word in op.error for op in ops), ops
     assert all(op.end - op.start < 3.0 for op in ops), ops
 
@@ -373,7 +374,7 @@ from chaos.load.openloop import OpenUser, Page, journey, readback
 class Reader(OpenUser):
     hosts = {hosts!r}
 
-    @journey("text")
+    @journey("text", writes=True)
     def send(self):
         self.post("/", {{}})
 
@@ -428,6 +429,7 @@ def test_read_back_that_goes_in_circles_is_no_read_back(tmp_path: Path) -> None:
             "from chaos.load.openloop import OpenUser\nclass A(OpenUser):\n    hosts = ['https://x:1/y']\n",
             "no journeys; mark at least one method",
         ),
+        (READERS.replace(", writes=True", "").format(hosts=("http://x:1",)), '@journey("text", writes=True)'),
     ],
 )
 def test_a_bad_users_file_is_refused(tmp_path: Path, source: str, words: str) -> None:

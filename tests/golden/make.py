@@ -131,12 +131,13 @@ class Recording:
         return Op(
             *(round(x, 4) for x in (t, start, start + wait)),
             journey, op, client, user, f"{user}-{n:06}", result, status, error,
+            write=op in WRITES,
         )  # fmt: skip
 
     def read_back(self, lost: set[str], twice: set[str], ghosts: set[str], broken: set[str]) -> None:
         t = self.plan.length + self.plan.recover + 0.6
         for journey in ("bank", "pay", "text"):
-            mine = [op for op in self.ops if op.journey == journey and op.op in WRITES]
+            mine = [op for op in self.ops if op.journey == journey and op.write]
             for user in sorted({op.user for op in mine}):
                 ids = [op.id for op in mine if op.user == user and op.ok and op.id not in lost]
                 ids += [op.id for op in mine if op.user == user and op.id in ghosts]

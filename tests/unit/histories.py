@@ -46,7 +46,7 @@ def every(step: float, start: float, end: float, result: str = "ok", **more: Any
 
 
 def send(t: float, name: str, result: str = "ok", **more: Any) -> Op:
-    return op(t, result, id=name, **({"op": "send"} | more))
+    return op(t, result, id=name, **({"op": "send", "write": True} | more))
 
 
 def readback(user: str, ids: Sequence[str], result: str = "ok", journey: str = "text") -> Op:

@@ -35,6 +35,7 @@ class Kind:
     cls: type[OpenUser]
     journeys: tuple[tuple[str, str], ...]  # (journey, method)
     weights: tuple[float, ...]
+    writes: frozenset[str]  # methods
     readbacks: tuple[tuple[str, str], ...]  # (journey, method)
 
 
@@ -117,8 +118,9 @@ def _kind(cls: type[OpenUser]) -> Kind:
     journeys = [(m.__dict__["journey"], n) for n, m in methods.items() if "journey" in _marks(m)]
     return Kind(
         cls,
-        tuple((name, method) for (name, _), method in journeys),
-        tuple(weight for (_, weight), _ in journeys),
+        tuple((name, method) for (name, _, _), method in journeys),
+        tuple(weight for (_, weight, _), _ in journeys),
+        frozenset(method for (_, _, writes), method in journeys if writes),
         tuple((m.__dict__["readback"], n) for n, m in methods.items() if "readback" in _marks(m)),
     )
 
@@ -135,6 +137,12 @@ def _problems(kind: Kind) -> list[str]:
         found.append(f"journey weights are {list(kind.weights)}; expected numbers above 0")
     if not kind.cls.hosts:
         found.append('no hosts; expected hosts = ["http://name:port", …]')
+    unwritten = sorted({name for name, _ in kind.readbacks} - {name for name, m in kind.journeys if m in kind.writes})
+    found += [
+        f'read back of journey {name!r}, which writes nothing; mark what it has to find: '
+        f'@journey("{name}", writes=True)'
+        for name in unwritten
+    ]
     found += [
         f"host {h!r}; expected http://name:port without a path"
         for h in kind.cls.hosts

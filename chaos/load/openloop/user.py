@@ -55,11 +55,14 @@ def begin(operation: Operation) -> None:
     _operation.set(operation)
 
 
-def journey(name: str, weight: float = 1) -> Callable[[F], F]:
-    """Mark a method as an operation of journey `name`; `weight` is its share among its class's methods."""
+def journey(name: str, weight: float = 1, *, writes: bool = False) -> Callable[[F], F]:
+    """Mark a method as an operation of journey `name`; `weight` is its share among its class's methods.
+
+    `writes`: it writes something under the operation's id, which the journey's read-back has to find again.
+    """
 
     def mark(method: F) -> F:
-        method.__dict__["journey"] = (name, weight)
+        method.__dict__["journey"] = (name, weight, writes)
         return method
 
     return mark

@@ -80,6 +80,7 @@ class Visits:
             status=operation.status,
             error="; ".join(filter(None, (operation.note, error))),
             age=operation.age,
+            write=method in kind.writes,
         )
         try:
             self._record.write(line)

@@ -15,8 +15,8 @@ class Customer(OpenUser):
     def look(self) -> None:
         self.want(self.get("/articles").json()["articles"], "no articles")
 
-    @journey("order")
-    def send(self) -> None:  # the name says that it is a write, to be found when reading back (docs/journal.md)
+    @journey("order", writes=True)
+    def order(self) -> None:
         self.post("/orders", {"id": self.op.id})
 
     @readback("order")
