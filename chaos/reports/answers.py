@@ -21,7 +21,7 @@ class Answer:
 
 
 def answers(journal: Journal, judgement: Judgement) -> tuple[Answer, ...]:
-    return _hurt(judgement), _lost(judgement), _long(journal, judgement)
+    return _hurt(judgement), _lost(journal, judgement), _long(journal, judgement)
 
 
 def _hurt(judgement: Judgement) -> Answer:
@@ -42,8 +42,10 @@ def _hurt(judgement: Judgement) -> Answer:
     return Answer(question, f"Users of {len(hurt)} of {count(len(used), 'journey')}", tuple(more), True)
 
 
-def _lost(judgement: Judgement) -> Answer:
+def _lost(journal: Journal, judgement: Judgement) -> Answer:
     d, question = judgement.measures["delivery"], "What was lost?"
+    if not d and journal.ops and not any(op.write for op in journal.ops):
+        return Answer(question, "Not looked for", ("No operation of this load is marked as a write.",), False)
     if not d:
         return Answer(question, "Nobody knows", ("Nothing was read back.",), True)
     more = [f"There although refused: {d['ghost']:,}."] if d["ghost"] else []

@@ -100,7 +100,7 @@ def lost(journal: Journal, judgement: Judgement) -> list[str]:
         said.append(f"Not touched: {', '.join(spared)} (none of {ops:,} operations failed).")
     if not m["rto_s"]:
         said.append("No operation was recorded since the first fault.")
-    said.append(_writes(m))
+    said.append(_writes(m, not journal.ops or any(op.write for op in journal.ops)))
     return said
 
 
@@ -117,8 +117,10 @@ def _short_time(m: Mapping[str, Any], journey: str, scale: float) -> str:
     return in_words(m["rto_s"][journey] * scale)
 
 
-def _writes(m: Mapping[str, Any]) -> str:
+def _writes(m: Mapping[str, Any], marked: bool) -> str:
     d = m["delivery"]
+    if not d and not marked:
+        return "Lost writes were not looked for: no operation of this load is marked as a write."
     if not d:
         return "Nobody knows whether writes were lost: nothing was read back."
     unread = f" Could not be read back: {d['unread']:,}." if d["unread"] else ""

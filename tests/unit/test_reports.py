@@ -101,6 +101,10 @@ def test_three_questions_are_answered_in_figures() -> None:
     ]  # fmt: skip
     j = journal([])
     assert {a.answer for a in answers.answers(j, judge(j))} == {"Nobody knows"}
+    j = journal(every(0.25, -10, 20))
+    assert [(a.answer, a.bad) for a in answers.answers(j, judge(j))][1] == ("Not looked for", False)
+    j = journal([*every(0.25, -10, 20), send(5, "a")])
+    assert [(a.answer, a.bad) for a in answers.answers(j, judge(j))][1] == ("Nobody knows", True)
 
 
 def test_the_page_shows_the_evidence_of_what_failed() -> None:
@@ -177,8 +181,10 @@ def test_users_losses_are_told_in_incident_time_and_run_time() -> None:
     assert words.lost(j, judge(j)) == [
         "Text was gone for 9 h 30 min of incident time (9.50 s of the run); 190 of 190 operations failed.",
         "Not touched: bank (none of 80 operations failed).",
-        "Nobody knows whether writes were lost: nothing was read back.",
+        "Lost writes were not looked for: no operation of this load is marked as a write.",
     ]
+    j = journal([*every(0.25, -10, 20), send(5, "a")])
+    assert words.lost(j, judge(j))[-1] == "Nobody knows whether writes were lost: nothing was read back."
 
 
 def test_a_journey_that_never_came_back_is_said_first() -> None:
