@@ -30,6 +30,9 @@ class Window:
         return self.start <= t < self.end
 
 
+UNMARKED = frozenset({"send", "transfer"})  # operations that were writes before `write` marked them
+
+
 @dataclass(frozen=True)
 class Journal:
     plan: Plan
@@ -65,6 +68,13 @@ class Journal:
         for n, op in enumerate(self.ops, 1):
             if op.op != "readback" and (journey is None or op.journey == journey):
                 yield n, op
+
+    @cached_property
+    def writes(self) -> tuple[tuple[Line, Op], ...]:
+        """What a read-back has to find again, once it was acknowledged. In records older than the mark, by name."""
+        found = list(self.operations())
+        marked = any(op.write for _, op in found)
+        return tuple((n, op) for n, op in found if (op.write if marked else op.op in UNMARKED))
 
     @cached_property
     def journeys(self) -> tuple[str, ...]:

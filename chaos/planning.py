@@ -40,6 +40,7 @@ class Choices:
     leashed: bool = False
     between_zones_ms: float = 0.0  # what the stack says its zones are apart, one way
     staff: Staff | None = None  # who owns what, where the stack says so
+    postures: tuple[str, ...] = ()  # those the stack has
 
 
 def plan(file: str, experiment: Experiment, target: Target, choices: Choices) -> Plan:
@@ -80,6 +81,10 @@ class _Planner:
             seed=self.choices.seed,
             peak=self._peak(),
         )
+        if load.users and (load.count < 1 or load.rate <= 0):
+            self._problem("load", f"found {load.count} users at {load.rate:g}/s, expected at least 1 and above 0/s")
+        elif load.floor > load.rate:
+            self._problem("load.floor", f"found {load.floor:g}/s, expected no more than the rate, {load.rate:g}/s")
         made = Plan(
             experiment=x.name,
             claim=x.claim,
@@ -524,9 +529,23 @@ class _Planner:
         for key, wanted in when.items():
             if key not in self.choices.settings:
                 self._problem(place, f"no setting called {key!r}; {registry.hint(key, self.choices.settings)}")
+            elif odd := [v for v in _values(wanted) if not self._possible(key, v)]:
+                self._problem(place, f"{key}: found {odd[0]!r}, expected {self._expected(key)}")
             elif self.choices.settings[key] not in _values(wanted):
                 return False
         return True
+
+    def _possible(self, key: str, value: Any) -> bool:
+        """Whether a setting can have this value; a line under any other would be switched off for ever."""
+        if key == "posture" and self.choices.postures:
+            return value in self.choices.postures
+        kinds = [float if type(v) is int else type(v) for v in (value, self.choices.settings[key])]
+        return kinds[0] is kinds[1]
+
+    def _expected(self, key: str) -> str:
+        if key == "posture" and self.choices.postures:
+            return f"one of {', '.join(self.choices.postures)}"
+        return f"something like {self.choices.settings[key]!r}"
 
     def _setting(self, value: Any, place: str) -> Any:
         """`${boot_lanes}` is that setting's value."""

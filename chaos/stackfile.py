@@ -159,10 +159,11 @@ def _settings(
         value = yaml.load(text, Loader=yaml.CSafeLoader)
         if isinstance(settings[knob], float) and type(value) is int:
             value = float(value)
-        if type(value) is not type(settings[knob]):
-            wanted = {bool: "true or false", int: "a whole number", float: "a number"}
-            raise BadExperiment(f"--set {knob}={text}: expected {wanted.get(type(settings[knob]), 'text')}")
         form = (extension.get("forms") or {}).get(knob)
+        if type(value) is not type(settings[knob]):
+            words = {bool: "true or false", int: "a whole number", float: "a number"}
+            wanted = words.get(type(settings[knob])) or (form["expected"] if form else "text")
+            raise BadExperiment(f"--set {knob}={text}: expected {wanted}")
         if form and not re.fullmatch(form["pattern"], str(value)):
             raise BadExperiment(f"--set {knob}={text}: expected {form['expected']}")
         settings[knob] = value

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,9 @@ def find(runs: Path, name: str) -> Path:
     known = sorted(every(runs), key=lambda run: (run.name, run.parent.name))
     hit = [r for r in known if name in {"last", r.name, r.parent.name, f"{r.parent.name}/{r.name}"}]
     if not hit:
+        close = get_close_matches(name, {r.parent.name for r in known}, n=1)
         last = f"the last is {known[-1]}" if known else f"there are none in {runs}/"
+        last = f"did you mean {close[0]!r}? {last}" if close else last
         raise BadExperiment(f"no run called {name!r}; {last}; a run is a folder, an experiment's name, or `last`")
     return hit[-1]
 

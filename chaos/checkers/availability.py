@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
+from chaos.errors import BadExperiment
 from chaos.evidence import cite
 from chaos.journal import Journal
 from chaos.measures.phases import studied
@@ -18,6 +19,10 @@ class Availability(Checker):
     at_least: float  # 0..1
     journey: str = ""  # empty: all journeys together
     phase: Literal["all", "before", "during", "after"] = "all"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.at_least <= 1:
+            raise BadExperiment(f"availability.at_least: found {self.at_least:.6g}, expected 0 to 1, such as 99%")
 
     def check(self, journal: Journal) -> Finding:
         name = f"availability {self.journey}".rstrip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from chaos.errors import BadExperiment
 from chaos.evidence import cite
 from chaos.journal import Journal
 from chaos.measures.delivery import ledgers
@@ -22,6 +23,10 @@ class Delivery(Checker):
     lost: int = 0  # at most
     ghost: int = 0  # at most
     duplicated: int = 0  # at most
+
+    def __post_init__(self) -> None:
+        if (least := min(self.lost, self.ghost, self.duplicated)) < 0:
+            raise BadExperiment(f"delivery: found {least}, expected how many are borne: 0 or more")
 
     def check(self, journal: Journal) -> Finding:
         found = ledgers(journal)

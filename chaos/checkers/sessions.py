@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from chaos.errors import BadExperiment
 from chaos.evidence import cite
 from chaos.journal import Journal
 from chaos.measures.sessions import kept
@@ -17,6 +18,10 @@ from chaos.protocols import Checker
 class Sessions(Checker):
     client: str  # web, app, third-party, business
     at_least: float  # 0..1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.at_least <= 1:
+            raise BadExperiment(f"sessions.at_least: found {self.at_least:.6g}, expected 0 to 1, such as 99%")
 
     def check(self, journal: Journal) -> Finding:
         name = f"sessions {self.client}"

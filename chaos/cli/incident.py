@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,10 @@ def replayed_by(root: Path, incident: str) -> Mapping[str, str]:
     """Experiments that stand beside the incident, with their claims."""
     from chaos.experiment import document
 
-    docs = [(file.stem, document(file)) for file in experiment_files(root)]
+    docs = []
+    for file in experiment_files(root):
+        with suppress(BadExperiment):  # one that is being written; `chaos list` says what is wrong with it
+            docs.append((file.stem, document(file)))
     return {stem: str(doc.get("claim", "")) for stem, doc in docs if doc.get("incident") == incident}
 
 

@@ -135,11 +135,19 @@ def make_plan(
 
     users = stack.root / "experiments" / experiment.load.users
     if not users.is_file():
-        raise BadExperiment(f"{file}: load.users: no file {users}; expected a users' file (docs/guide/load.md)")
+        raise BadExperiment(f"{file}: load.users: no file {users}; expected a users' file in the folder `experiments` "
+                            "beside the stack's description; another stack is named with --stack FILE")  # fmt: skip
+    try:
+        compile(users.read_bytes(), users, "exec")  # what it does is found out by the load, once the stack is up
+    except (SyntaxError, ValueError) as e:
+        raise BadExperiment(f"{users}:{getattr(e, 'lineno', None) or 1}: {getattr(e, 'msg', e)}") from None
     settings: Mapping[str, Any] = {**stack.settings, "short": short}
     facts = incident(experiment, stack.root)
     staff = ownership.declared(stack)
-    choices = planning.Choices(seed, settings, facts, frozenset(without), short, leashed, stack.between_zones_ms, staff)
+    postures = tuple(stack.extension.get("postures") or ())
+    choices = planning.Choices(
+        seed, settings, facts, frozenset(without), short, leashed, stack.between_zones_ms, staff, postures
+    )
     return planning.plan(str(file), experiment, target, choices)
 
 

@@ -54,7 +54,7 @@ def trend_command(
     from chaos.store import pretty
     from chaos.trend import series, words
 
-    found = [r for r in _runs(runs, experiment, target or "") if posture in (None, r.kind.split()[1])]
+    found = [r for r in _runs(runs, experiment, target or "") if posture in (None, r.kind.split(",")[0].split()[1])]
     if not found:
         raise BadExperiment(f"no judged run of {experiment!r} in {runs}/{_asked(target, posture)}; "
                             "`chaos list --runs` says which there are")  # fmt: skip

@@ -65,7 +65,7 @@ def ledgers(journal: Journal) -> tuple[Ledger, ...]:
     return tuple(
         Ledger(
             journey,
-            tuple((n, op) for n, op in numbered if op.journey == journey and op.write),
+            tuple((n, op) for n, op in journal.writes if op.journey == journey),
             tuple((n, op) for n, op in back if op.journey == journey),
         )
         for journey in sorted({op.journey for _, op in back})

@@ -44,10 +44,12 @@ def _hurt(judgement: Judgement) -> Answer:
 
 def _lost(journal: Journal, judgement: Judgement) -> Answer:
     d, question = judgement.measures["delivery"], "What was lost?"
-    if not d and journal.ops and not any(op.write for op in journal.ops):
+    if not d and journal.ops and not journal.writes:
         return Answer(question, "Not looked for", ("No operation of this load is marked as a write.",), False)
     if not d:
         return Answer(question, "Nobody knows", ("Nothing was read back.",), True)
+    if not d["acked"] and not d["ghost"]:
+        return Answer(question, "Nobody knows", ("No write was acknowledged, so none could be lost.",), True)
     more = [f"There although refused: {d['ghost']:,}."] if d["ghost"] else []
     more += [f"There twice: {d['duplicated']:,}."] if d["duplicated"] else []
     more += [f"Could not be read back: {d['unread']:,}."] if d["unread"] else []

@@ -26,7 +26,7 @@ def render(plan: Plan) -> str:
         *_bounds(plan),
         *(["on the leash: faults and operators' acts are written down, none is carried out"] if plan.leashed else []),
         "",
-        *_timeline(plan),
+        *(_timeline(plan) or ["nothing is broken: no line of the timeline applies"]),
         *_backends(plan),
         *_people(plan),
         "",

@@ -100,7 +100,7 @@ def lost(journal: Journal, judgement: Judgement) -> list[str]:
         said.append(f"Not touched: {', '.join(spared)} (none of {ops:,} operations failed).")
     if not m["rto_s"]:
         said.append("No operation was recorded since the first fault.")
-    said.append(_writes(m, not journal.ops or any(op.write for op in journal.ops)))
+    said.append(_writes(m, not journal.ops or bool(journal.writes)))
     return said
 
 
@@ -124,6 +124,8 @@ def _writes(m: Mapping[str, Any], marked: bool) -> str:
     if not d:
         return "Nobody knows whether writes were lost: nothing was read back."
     unread = f" Could not be read back: {d['unread']:,}." if d["unread"] else ""
+    if not (d["acked"] or d["ghost"]):
+        return f"No write was acknowledged, so none could be lost.{unread}"
     if not (d["lost"] or d["ghost"] or d["duplicated"]):
         return f"No acknowledged write was lost, none is there twice ({d['acked']:,} were acknowledged).{unread}"
     rpo = max((r for r in m["rpo_s"].values() if r is not None), default=0.0)

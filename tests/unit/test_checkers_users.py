@@ -130,6 +130,15 @@ def test_delivery_passes_when_everything_is_there_once() -> None:
     assert found == Finding("delivery", PASS, "0 lost, 0 ghost, 0 duplicated of 2 acknowledged writes (pay, text)")
 
 
+def test_records_older_than_the_mark_name_their_writes() -> None:
+    """`send` and `transfer` were writes before operations were marked; in a marked record a name means nothing."""
+    old, named = send(1, "a", write=False), send(2, "b", write=False)
+    assert "1 lost" in Delivery().check(journal([old, named, readback("u1", ["a"])])).summary
+    marked = op(2, id="c", op="order", write=True)
+    found = Delivery().check(journal([old, marked, readback("u1", ["c"])]))
+    assert found.summary.startswith("0 lost, 0 ghost, 0 duplicated of 1 ")
+
+
 @pytest.mark.parametrize(
     ("writes", "there", "words", "guilty"),
     [

@@ -48,6 +48,7 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
         (("plan", "zone-fire", "--target", "process", "--without", "deliver"), "did you mean 'delivery'?"),
         (("plan", "zone-fire", "--target", "process", "--stack", "nowhere.yml"), "nowhere.yml: no such file"),
         (("plan", "zone-fire", "--target", "process", "--seed", "x"), "'x' is not a valid integer"),
+        (("plan", "zone-fire", "--target", "process", "--set", "spare_capacity=1"), "such as 50%"),
         (("check", "nothing-of-the-kind"), "no run called 'nothing-of-the-kind'"),
         (("faults", "puse", "--target", "process"), "no fault called 'puse'; did you mean 'pause'?"),
     ],
@@ -58,6 +59,19 @@ def test_wrong_use_is_said_in_words_and_exits_64(
     """What was found, what was expected."""
     assert call(*args) == 64
     assert says in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_users_file_that_is_no_python_is_refused_while_planning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its line; what the file does is found out by the load."""
+    (tmp_path / "experiments" / "users").mkdir(parents=True)
+    (tmp_path / "experiments" / "users" / "messaging.py").write_text("class A:\n    def x(self)\n        pass\n")
+    for name in ("docker-compose.yml", "services"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    experiment = str(ROOT / "experiments" / "primary-loss.yaml")
+    assert call("plan", experiment, "--target", "process", "--stack", str(tmp_path / "docker-compose.yml")) == 64
+    assert "users/messaging.py:2: expected ':'" in capsys.readouterr().err
 
 
 def test_a_plan_of_one_seed_is_printed_twice_the_same(capsys: pytest.CaptureFixture[str]) -> None:

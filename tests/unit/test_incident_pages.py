@@ -94,6 +94,17 @@ def test_a_page_sets_facts_beside_both_runs() -> None:
     assert "It burned." in text and incident.UNWRITTEN in text
 
 
+def test_an_experiment_that_is_being_written_stops_no_dossier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken YAML beside the others: the incident is told all the same."""
+    for name in ("seeds", "docker-compose.yml", "services"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "wip.yaml").write_text("name: [")
+    (tmp_path / "experiments" / "zone-fire.yaml").write_text((ROOT / "experiments" / "zone-fire.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    assert call() == 0 and call(KAKAO) == 0
+
+
 def test_runs_are_told_apart_by_as_little_as_it_takes() -> None:
     """Posture, experiment, settings, name: two columns never have the same one."""
     fire, gap = golden("zone-fire-as-was"), golden("staff-exodus-latent")

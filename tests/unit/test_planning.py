@@ -42,12 +42,18 @@ def planned(
     file = tmp_path / "made-up.yaml"
     file.write_text(yaml.safe_dump(DOC | over))
     made = experiment.read(file)
-    choices = planning.Choices(seed, settings, {}, frozenset(without.split()))
+    choices = planning.Choices(seed, settings, {}, frozenset(without.split()), postures=("as-was", "remedied"))
     return planning.plan("made-up.yaml", made, target or Memory(NODES), choices)
 
 
 def step(**over: Any) -> dict[str, Any]:
     return {"timeline": [DOC["timeline"][0] | over]}
+
+
+def test_a_plan_that_breaks_nothing_says_so(tmp_path: Path) -> None:
+    """A timeline that is switched off looks like one that was forgotten."""
+    assert "nothing is broken" in render(planned(tmp_path, **step(when={"posture": "remedied"})))
+    assert "nothing is broken" not in render(planned(tmp_path))
 
 
 def test_one_seed_gives_one_plan_and_other_seeds_give_others(tmp_path: Path) -> None:
@@ -139,6 +145,14 @@ def test_promql_without_a_prometheus_is_refused_unless_left_out(tmp_path: Path) 
         (step(until="dawn"), "only `until: plant` is known"),
         (step(until="plant"), "`until: plant` needs a `plant:` block"),
         (step(when={"postur": "x"}), "no setting called 'postur'; did you mean 'posture'?"),
+        (step(when={"posture": "asis"}), "timeline[0].when: posture: found 'asis', expected one of as-was, remedied"),
+        (step(when={"boot_lanes": "one"}), "timeline[0].when: boot_lanes: found 'one', expected something like 1"),
+        (step(when={"short": 0}), "timeline[0].when: short: found 0, expected something like False"),
+        ({"checks": [{"availability": {"at_least": "101%"}}]}, "availability.at_least: found 1.01, expected 0 to 1"),
+        ({"checks": [{"sessions": {"client": "web", "at_least": -1}}]}, "sessions.at_least: found -1"),
+        ({"checks": [{"delivery": {"lost": -3}}]}, "checks[0]: delivery: found -3, expected how many are borne"),
+        ({"load": DOC["load"] | {"count": 0}}, "load: found 0 users at 10/s, expected at least 1"),
+        ({"load": DOC["load"] | {"floor": "11/s"}}, "load.floor: found 11/s, expected no more than the rate, 10/s"),
         ({"timeline": [{"at": "1s", "do": "promote", "where": {"zone": "a"}}]}, "no operation called 'promote' under"),
         ({"timeline": [{"at": "1s"}]}, "expected either `fault:` or `do:`"),
         ({"timeline": DOC["timeline"] * 2}, "are both kill on cache-a at the same time"),

@@ -183,6 +183,8 @@ def test_the_command_is_content_with_runs_that_are_alike(runs: Path, capsys: pyt
     assert "5 newer runs against 1 of the baseline" in capsys.readouterr().out
     assert call("trend", "zone-fire", "--runs", str(runs), "--flaky") == 0
     assert "6 runs, 6 PASS; agreement 100%" in capsys.readouterr().out
+    posture = json.loads((GOLDEN / "zone-fire-remedied" / "plan.json").read_text())["settings"]["posture"]
+    assert call(*asked, "--newest", "3", "--posture", posture) == 0
 
 
 @pytest.mark.parametrize(
