@@ -145,14 +145,19 @@ class Containers(Look):
                 held = self.api.inspect_container(row["Id"])
                 found[f"{name}: container"] = held["State"]["Status"]
                 found[f"{name}: labels"] = str({k: v for k, v in row["Labels"].items() if k.startswith("chaos.")})
-                found |= {f"{name}: {k}": _limit(held["HostConfig"].get(k)) for k in LIMITS}
+                found |= {f"{name}: {k}": v for k, v in _limits(held["HostConfig"]).items()}
                 networks = held["NetworkSettings"]["Networks"]
                 found[f"{name}: address"] = str({k: v["IPAddress"] for k, v in networks.items()})
         return found
 
 
+def _limits(host: Mapping[str, Any]) -> Facts:
+    """The engine cannot forget a limit, only set one that is none: a quota of 0 or -1, 0 or 2**62 bytes of memory."""
+    found = {k: _limit(host.get(k)) for k in LIMITS}
+    return found if (host.get("CpuQuota") or 0) > 0 else found | {"CpuQuota": "0", "CpuPeriod": "0"}
+
+
 def _limit(figure: Any) -> str:
-    """The engine cannot forget a limit of memory, only set one that is none: 0 and 2**62 bytes are the same."""
     return "0" if not figure or (isinstance(figure, int) and figure >= 1 << 60) else str(figure)
 
 

@@ -18,6 +18,7 @@ from benchmarks.kills import play, proc
 from benchmarks.kills.cells import Cell, cells, drawn
 from benchmarks.kills.ground import MARK, ROOT
 from benchmarks.kills.look import Containers, Look
+from benchmarks.kills.look import _limits as limits_of
 from benchmarks.kills.play import Player
 from tests.e2e.stage import processes_of
 
@@ -133,6 +134,12 @@ def test_what_no_heal_takes_away_is_a_leak(player: Player, monkeypatch: pytest.M
     monkeypatch.setattr(player, "_reach", plant_too)
     kill = player.play(0, Cell("process", "standing", "pause", "active", "harness SIGKILL"), random.Random(1))
     assert kill.outcome == "leaked" and any("nft table planted" in text for text in kill.left)
+
+
+def test_a_limit_that_the_engine_cannot_forget_is_none() -> None:
+    """Given back, a quota is -1 where it was 0 before; one that limits is seen."""
+    never, given_back, starved = ({}, {"CpuQuota": -1, "CpuPeriod": 100_000}, {"CpuQuota": 2_000, "CpuPeriod": 100_000})
+    assert limits_of(never) == limits_of(given_back) != limits_of(starved)
 
 
 def test_one_seed_gives_one_order_and_a_round_has_every_cell_once() -> None:
