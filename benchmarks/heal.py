@@ -29,6 +29,7 @@ from benchmarks.common.result import Result, Row, quantile
 from benchmarks.common.stage import SERVER, go_inside, make_target, write_stack
 from chaos import registry
 from chaos.errors import BadExperiment, ChaosError, TargetError
+from chaos.protocols import CanShape
 from chaos.targets import box, compose, httpget
 
 NODE = "web-1"
@@ -91,6 +92,8 @@ async def _inside(folder: Path, kind: str) -> None:
                 continue
             if not isinstance(target, cls.needs):
                 said.append(f"{name} was left out, the target cannot")
+            elif cls.needs is CanShape:
+                said.append(f"{name} was left out, it hurts links and nobody uses those here (see queue)")
             elif why := next(filter(None, (target.unfit(cls.needs, n) for n in target.nodes())), ""):
                 said.append(f"{name} was left out: {why}")
             elif samples := await _hurt(target, fault, TIMES[kind]):
