@@ -4,6 +4,7 @@ A small web server (Python's own, which takes most of what a start takes) is hur
 as it should not, and is then healed; requests go to it every 5 ms, each on a connection of its own, so 5 ms is the
 least that can be told apart. *Heal returned* is when the fault's own heal was done. By hand is the same server as a
 plain process: SIGCONT after SIGSTOP beside `pause`, a new start beside the faults that end the node or start it anew.
+`deploy` asks the node to end in good order first, to which this server does not listen: most of its time is the grace.
 
 On compose the requests come from the host. While a container is gone the host's kernel asks for its address once a
 second (ARP), and an answer waits for the next time it asks: starts come in steps of a second there, for any client on

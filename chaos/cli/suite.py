@@ -30,13 +30,14 @@ INTERRUPTED = 130
 
 @click.command(
     "suite",
-    epilog="Examples: chaos suite nightly · chaos suite nightly --seed 12 --target process · "
+    epilog="Examples: chaos suite nightly · chaos suite nightly --seed 12 --target process --without promql · "
     "chaos suite quick --repeat 10, then chaos trend node-kill --flaky",
 )
 @click.argument("name")
 @click.option("--target", type=click.Choice(TARGETS), help="Where the file names none. Default: as `chaos run`.")
 @click.option("--seed", "seeds", type=int, multiple=True, help="In the place of the file's seeds (repeatable).")
 @click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Each run so often, same seed.")
+@click.option("--without", metavar="CHECK", multiple=True, help="Leave out checks of this kind, e.g. promql.")
 @click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml", show_default=True,
               help="The stack's description.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Where the reports go. Default: RUNS/suite-NAME/UTC.")
@@ -47,6 +48,7 @@ def suite_command(
     target: str | None,
     seeds: tuple[int, ...],
     repeat: int,
+    without: tuple[str, ...],
     stack_file: Path,
     out: Path | None,
     dry: bool,
@@ -62,6 +64,8 @@ def suite_command(
 
     path = file.find(name, stack_file.parent)
     suite = file.read(path)
+    for entry in suite.runs:
+        entry.without = (*entry.without, *without)
     planned = file.plays(suite, seeds, repeat)
     _check(path, planned, target, stack_file)
     if dry:

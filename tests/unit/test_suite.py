@@ -100,6 +100,18 @@ def test_a_suite_is_planned_before_anything_is_touched(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_check_can_be_left_out_of_every_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the embedded target there may be no Prometheus; a check of another name is not one."""
+    monkeypatch.chdir(ROOT)
+    for check, code in (("promql", 0), ("promq", 64)):
+        with pytest.raises(SystemExit) as e:
+            main(["suite", "nightly", "--dry", "--target", "process", "--without", check])
+        assert int(e.value.code or 0) == code
+    assert "did you mean 'promql'?" in capsys.readouterr().err
+
+
 def test_the_nightly_workflow_opens_no_secrets_and_may_only_read() -> None:
     """Nor does an input of a person reach a script as its text; the suite it plays is there."""
     text = (ROOT / ".github" / "workflows" / "resilience.yml").read_text()
