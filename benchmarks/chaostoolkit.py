@@ -33,7 +33,7 @@ from benchmarks.common.result import Result, Row, median
 from benchmarks.common.spent import Spent
 from benchmarks.common.stage import write_plan
 from chaos.errors import ChaosError
-from chaos.plan import Release, Step
+from chaos.experiment.plan import Release, Step
 
 N = 400
 TIMES = 5

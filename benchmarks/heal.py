@@ -30,8 +30,11 @@ from benchmarks.common.result import Result, Row, quantile
 from benchmarks.common.stage import SERVER, go_inside, make_target, write_stack
 from chaos import registry
 from chaos.errors import BadExperiment, ChaosError, TargetError
-from chaos.protocols import CanShape
-from chaos.targets import box, compose, httpget
+from chaos.protocols.capabilities import CUT, HOST, RESET, SHAPE
+from chaos.protocols.table import Refusal
+from chaos.targets import httpget
+from chaos.targets.box import box
+from chaos.targets.compose import target as compose
 
 NODE = "web-1"
 TIMES = {"process": 20, "compose": 6, "by hand": 20}
@@ -91,11 +94,11 @@ async def _inside(folder: Path, kind: str) -> None:
             except BadExperiment as e:
                 said.append(f"{name} was left out, it wants parameters ({e})")
                 continue
-            if not isinstance(target, cls.needs):
+            if isinstance(able := target.can.get(cls.needs), Refusal):
                 said.append(f"{name} was left out, the target cannot")
-            elif cls.needs is CanShape:
+            elif cls.needs in (CUT, SHAPE, RESET):
                 said.append(f"{name} was left out, it hurts links and nobody uses those here (see queue)")
-            elif why := next(filter(None, (target.unfit(cls.needs, n) for n in target.nodes())), ""):
+            elif why := next(filter(None, (able.unfit(n) for n in target.nodes())), ""):
                 said.append(f"{name} was left out: {why}")
             elif samples := await _hurt(target, fault, TIMES[kind]):
                 measured[name] = samples
@@ -108,25 +111,25 @@ async def _inside(folder: Path, kind: str) -> None:
 
 async def _hurt(target: Any, fault: Any, times: int) -> list[Heal]:
     """Empty where the node answers as ever while the fault is in force."""
-    nodes = list(target.nodes())
+    nodes, on = list(target.nodes()), target.can.need(fault.needs)
 
     async def ask() -> bool:
         with suppress(TargetError):
-            return bool(await target.fetch(NODE, 8000, "/", 0.2) == (200, f"{NODE} -".encode()))
+            return bool(await target.can.need(HOST).fetch(NODE, 8000, "/", 0.2) == (200, f"{NODE} -".encode()))
         return False
 
     samples: list[Heal] = []
     for _ in range(times):
         await _answered(ask)
-        await fault.inject(target, nodes)
+        await fault.inject(on, nodes)
         try:
-            if not await fault.confirm(target, nodes):
+            if not await fault.confirm(on, nodes):
                 raise ChaosError(f"{fault} does not bite")
             if await ask():
                 return []
-            samples.append(await _healed(lambda: fault.heal(target, nodes), ask))
+            samples.append(await _healed(lambda: fault.heal(on, nodes), ask))
         finally:
-            await fault.heal(target, nodes)
+            await fault.heal(on, nodes)
     return samples
 
 

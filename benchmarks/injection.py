@@ -19,9 +19,9 @@ from random import Random
 
 from benchmarks.common.result import Result, Row, quantile
 from benchmarks.common.stage import play, write_plan, write_stack
-from chaos.journal import Journal
-from chaos.plan import Release, Step
-from chaos.targets import compose
+from chaos.experiment.plan import Release, Step
+from chaos.record.journal import Journal
+from chaos.targets.compose import target as compose
 
 NODES = ("web-1", "web-2", "web-3")
 TIMES = {"process": 200, "compose": 40}

@@ -1,8 +1,11 @@
 """Kill the harness, its watchdog, its helper, a node or the engine's connection at every step boundary, and look.
 
+The same for `chaos up`, and for a second command on a stack that is in use. `--rows WORDS` plays only rows whose stack
+or victim has these words: `--rows "up "`, `--rows second`, `--rows "harness and watchdog"`.
 `python -m benchmarks.killmatrix --target process --kills 1000 --seed 7`. The seed gives the order of the cells and the
-moments; results go to STATE/TARGET-sSEED.jsonl line by line, and a second call goes on where the first one stopped, or
-begins anew where the harness has changed meanwhile. Ctrl-C ends it after the kills under way and writes what there is.
+moments; results go to STATE/TARGET-sSEED-ROWS.jsonl line by line, and a second call goes on where the first one
+stopped, or begins anew where the harness has changed meanwhile. Ctrl-C ends it
+after the kills under way and writes what there is.
 Processes are signalled only where they carry the mark of the run that was started here, by pid and start time.
 """
 
@@ -22,8 +25,8 @@ import msgspec
 
 from benchmarks.kills import cells as matrix
 from benchmarks.kills.cells import Cell
-from benchmarks.kills.ground import ROOT, Broken, Ground
 from benchmarks.kills.play import Kill, Player
+from benchmarks.kills.rig import ROOT, Broken, Rig
 from benchmarks.kills.table import document
 
 STATE = ROOT / "runs" / "killmatrix"
@@ -68,22 +71,22 @@ def read(path: Path) -> list[Kill]:
 
 
 class Matrix:
-    """`kills` kills of one target, on `jobs` grounds side by side."""
+    """`kills` kills of one target, on `jobs` rigs side by side."""
 
-    def __init__(self, target: str, seed: int, kills: int, state: Path, jobs: int) -> None:
+    def __init__(self, target: str, seed: int, kills: int, state: Path, jobs: int, rows: str = "") -> None:
         self._code = code()
-        self.results = Results(state / f"{target}-s{seed}.jsonl", self._code)
+        self.results = Results(state / f"{target}-s{seed}-{rows}.jsonl", self._code)
         self._wanted, self._ending, self._lock = kills, threading.Event(), threading.Lock()
-        self._grounds = [Ground(target, state / "grounds", n) for n in range(jobs)]
-        self._drawn = enumerate(matrix.drawn(matrix.cells(target, self._grounds[0].faults()), seed))
+        self._rigs = [Rig(target, state / "rigs", n) for n in range(jobs)]
+        self._drawn = enumerate(matrix.drawn(matrix.cells(target, self._rigs[0].faults(), rows), seed))
         self._absent = {(k.stack, k.victim) for k in self.results.kills.values() if _has_none(k)}
         self._ahead: list[Drawn] = []
         self._under_way = 0
         self.problems: list[str] = []
 
     def play(self) -> None:
-        """Until there are enough, or somebody interrupts. Every ground is cleared in the end."""
-        workers = [threading.Thread(target=self._work, args=(ground,)) for ground in self._grounds]
+        """Play until there are enough kills, or until an interrupt. Every rig is cleared in the end."""
+        workers = [threading.Thread(target=self._work, args=(rig,)) for rig in self._rigs]
         for worker in workers:
             worker.start()
         try:
@@ -95,14 +98,14 @@ class Matrix:
         for worker in workers:
             worker.join()
 
-    def _next(self, ground: Ground) -> Iterator[Drawn]:
-        """Cells in the order drawn, but a ground takes those first for which its stack stands as it has to."""
+    def _next(self, rig: Rig) -> Iterator[Drawn]:
+        """Cells in the order drawn, but a rig takes those first for which its stack stands as it has to."""
         while not self._ending.is_set():
             with self._lock:
                 self._draw()
                 if not self._ahead:
                     return
-                stands = "standing" if ground.standing else "owned"
+                stands = "standing" if rig.standing else "owned"
                 found = next((d for d in self._ahead if d[1].stack == stands), self._ahead[0])
                 self._ahead.remove(found)
                 self._under_way += 1
@@ -115,10 +118,10 @@ class Matrix:
             if n not in self.results.kills and (cell.stack, cell.victim) not in self._absent:
                 self._ahead.append((n, cell, dice))
 
-    def _work(self, ground: Ground) -> None:
-        player = Player(ground, self._code)
+    def _work(self, rig: Rig) -> None:
+        player = Player(rig, self._code)
         try:
-            for n, cell, dice in self._next(ground):
+            for n, cell, dice in self._next(rig):
                 try:
                     kill = player.play(n, cell, dice)
                     self.results.add(kill)
@@ -129,7 +132,7 @@ class Matrix:
                     self._absent.add((cell.stack, cell.victim))
                 self._tell(kill, cell)
         except (Broken, OSError) as e:
-            self.problems.append(f"{ground.folder}: {e}")
+            self.problems.append(f"{rig.folder}: {e}")
         finally:
             player.close()
 
@@ -148,10 +151,10 @@ def _has_none(kill: Kill) -> bool:
 def write(state: Path, to: Path) -> None:
     """The document, from the results of every target and seed that this harness has."""
     found = {}
-    for path in sorted(state.glob("*-s*.jsonl")):
-        target, _, seed = path.stem.rpartition("-s")
+    for path in sorted(state.glob("*-s*-*.jsonl")):
+        target, seed, rows = path.stem.split("-", 2)
         if kills := [k for k in read(path) if k.code == code()]:
-            found[target, int(seed)] = kills
+            found[target, int(seed.removeprefix("s")), rows] = kills
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(document(found))
 
@@ -162,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", choices=("process", "compose"), action="append", help="both, if none is named")
     parser.add_argument("--kills", type=int, default=1000, help="of each target")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--rows", default="", help="only those whose stack or victim has this in it")
     parser.add_argument("--state", type=Path, default=STATE, help="where results and the stacks' folders are")
     parser.add_argument("--document", type=Path, default=DOCUMENT)
     parser.add_argument("--jobs", type=int, help="runs side by side")
@@ -171,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     leaks = problems = 0
     for target in args.target or ("process", "compose"):
         try:
-            played = Matrix(target, args.seed, args.kills, args.state.resolve(), args.jobs or JOBS[target])
+            played = Matrix(target, args.seed, args.kills, args.state.resolve(), args.jobs or JOBS[target], args.rows)
         except Broken as e:
             print(f"killmatrix: {e}", file=sys.stderr)
             return 2

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from chaos.targets import boxnet
+from chaos.targets.box import network
 
 LEFT, RIGHT, PORT = "10.77.1.1", "10.77.2.1", 8000
 CONNECTIONS, SECONDS, DELAY_MS = 50, 3.0, 20
@@ -42,7 +42,7 @@ def main() -> None:
 
 async def measure(folder: Path) -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-    boxnet.build(folder, {"left": LEFT, "right": RIGHT})
+    network.build(folder, {"left": LEFT, "right": RIGHT})
     listening = at(folder / "right", lambda: socket.create_server((RIGHT, PORT), backlog=CONNECTIONS))
     server = await asyncio.start_server(_echo, sock=listening)
     helper = subprocess.Popen(

@@ -24,9 +24,11 @@ from benchmarks.common.beats import EVERY, SENDER, Heard, Listener
 from benchmarks.common.result import Result, Row, median, quantile
 from benchmarks.common.stage import PROJECT, guarded, make_target, write_stack
 from chaos.errors import ChaosError
-from chaos.protocols import Link
-from chaos.targets import compose
-from chaos.targets.compose_engine import AT_ONCE, Engine
+from chaos.protocols.capabilities import CUT, KILL
+from chaos.protocols.links import Link
+from chaos.targets.compose import owner
+from chaos.targets.compose import target as compose
+from chaos.targets.docker.engine import AT_ONCE, Engine
 
 SIZE = 30
 TIMES = 3
@@ -74,15 +76,15 @@ async def _play(folder: Path) -> tuple[Mapping[str, list[Gone]], list[float]]:
     await target.up()
     await target.heal()  # starts the helper, as a run does before its first fault
     nodes = list(target.nodes())
-    ids = [c.id for c in (await Engine(PROJECT).containers()).values()]
+    ids = [c.id for c in (await Engine(PROJECT, owner.mark(target.stack)).containers()).values()]
     zone = [Link(frozenset(n.name for n in nodes))]
 
     def start() -> Awaitable[object]:  # not by us: how long thirty starts take is not what is measured
         return _shell("docker start " + " ".join(ids))
 
     methods: Mapping[str, tuple[Do, Do]] = {
-        "ours: cut": (lambda: target.cut("zone", zone), lambda: target.join("zone", zone)),
-        "ours: kill": (lambda: target.kill(nodes), start),
+        "ours: cut": (lambda: target.can.need(CUT).cut("zone", zone), lambda: target.can.need(CUT).join("zone", zone)),
+        "ours: kill": (lambda: target.can.need(KILL).kill(nodes), start),
         "`docker kill` of all": (lambda: _shell("docker kill " + " ".join(ids)), start),
         "`docker kill` one by one": (
             lambda: _shell(f"for id in {' '.join(ids)}; do docker kill $id; done"),

@@ -19,11 +19,11 @@ class Node:
     component: str
     zone: str
     owner: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)  # every label, chaos.* included
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)  # all labels, including chaos.*
 
 
 class Verdict(enum.Enum):
-    """What a run, or one check of it, came to. The worst of several wins, in this order, not by exit code."""
+    """The result of a run, or of one check. Of several, the worst one wins, in this order, not by exit code."""
 
     PASS = "PASS"
     INCONCLUSIVE = "INCONCLUSIVE"
@@ -41,9 +41,12 @@ class Verdict(enum.Enum):
 
     @staticmethod
     def worst(verdicts: Iterable[Verdict]) -> Verdict:
-        """PASS only if somebody said so: no verdict at all is INCONCLUSIVE."""
+        """The worst verdict. PASS needs at least one verdict: without any, the result is INCONCLUSIVE."""
         found = list(verdicts)
         return reduce(Verdict.__or__, found) if found else Verdict.INCONCLUSIVE
+
+
+UNREADABLE = "unreadable"  # kind, or result, of the placeholder for a line that could not be read
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -52,15 +55,15 @@ class Event(msgspec.Struct, frozen=True):
     t: float
     kind: str  # "fault.inject", "node.down", "probe.sample", ...
     subject: str  # what it happened to
-    data: Mapping[str, Any] = {}  # msgspec copies it
+    data: Mapping[str, Any] = {}  # msgspec copies the default
 
 
 class Op(msgspec.Struct, frozen=True):
     """One line of ops.jsonl: one operation of one user. Times are seconds since the start of the timeline."""
 
-    t: float  # when it was meant to start (arrivals are open: a stalled system is not let off)
+    t: float  # intended start (arrivals are open, so a stalled system does not reduce them)
     start: float  # when it was sent
-    end: float  # when the answer was there, or was given up
+    end: float  # when the answer arrived, or the attempt was given up
     journey: str
     op: str
     client: str  # web, app, third-party, business
@@ -70,8 +73,10 @@ class Op(msgspec.Struct, frozen=True):
     status: int = 0  # HTTP status, 0 when there was no answer
     error: str = ""
     ids: tuple[str, ...] = ()  # op "readback" only: every id found, as often as it was found
-    age: float | None = None  # seconds: how old the newest content shown was, where a journey shows any
-    write: bool = False  # what a read-back of its journey has to find again, once it was acknowledged
+    age: float | None = None  # seconds: age of the newest content shown, if the journey shows any
+    page: int = 0  # op "readback" only: 1 is a user's first page of a journey; 0 in older records
+    last: bool = False  # op "readback" only: it was the user's last page, so everything was read
+    write: bool = False  # a read-back of its journey has to find it if it was acknowledged
 
     @property
     def ok(self) -> bool:
@@ -79,16 +84,23 @@ class Op(msgspec.Struct, frozen=True):
 
     @property
     def latency(self) -> float:
-        """Seconds from the intended start, so that waiting to be sent counts."""
+        """Seconds from the intended start, including the wait until it was sent."""
         return self.end - self.t
+
+
+def badge(verdict: str, expected_failures: int) -> str:
+    """A verdict with the number of expected failures: `PASS, 1 expected failure`. Only PASS may contain any."""
+    if verdict != Verdict.PASS.value or not expected_failures:
+        return verdict
+    return f"{verdict}, {expected_failures} expected failure{'s' * (expected_failures > 1)}"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found. `evidence` names lines: "ops:12", "journal:7" (1 is a file's first line)."""
+    """The result of one check. `evidence` names lines: "ops:12", "journal:7" (1 is a file's first line)."""
 
     check: str
     verdict: Verdict
     summary: str
     evidence: tuple[str, ...] = ()
-    known_gap: str = ""  # why this is known to fail; set by the judge, never by a checker
+    xfail: str = ""  # why this is expected to fail; set by the judge, never by a checker

@@ -1,1 +1,1 @@
-"""The messaging stack that the experiments are played on: real processes, real stores, its own failure modes."""
+"""The messaging stack that the experiments run on: real processes, real stores, and failure modes of its own."""

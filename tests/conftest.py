@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says something of the machine, which may be busy, and nothing of the property.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
+
+pytest_plugins = ("tests.messages", "pytester")
 
 ROOT = Path(__file__).parents[1]
 BUILD_LOG = tempfile.TemporaryFile()  # noqa: SIM115 (it lasts until pytest ends)
@@ -29,7 +39,7 @@ def no_engine() -> str | None:
 @functools.cache
 def no_box() -> str | None:
     """Why the tests marked `box` cannot run here; None if they can."""
-    from chaos.targets import box
+    from chaos.targets.box import box
 
     return box.available()
 
@@ -54,7 +64,7 @@ REASONS = {"engine": no_engine, "box": no_box, "browser": no_browser}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first, and those that wait for images after those that do not; tests that need more than this
     machine has are skipped with the reason."""
-    order = ("tidy", "unit", "golden", "contract", "e2e")
+    order = ("tidy", "unit", "golden", "fuzz", "contract", "e2e")
     folders = [ROOT / "tests" / name for name in order]
 
     def turn(item: pytest.Item) -> tuple[int, bool]:
@@ -73,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @functools.cache
 def building() -> subprocess.Popen[bytes]:
     """Images of today's sources; what has not changed is cached."""
-    command = [sys.executable, "-m", "chaos.targets.images"]
+    command = [sys.executable, "-m", "chaos.targets.docker.images"]
     return subprocess.Popen(command, cwd=ROOT, stdout=BUILD_LOG, stderr=subprocess.STDOUT)
 
 
@@ -90,6 +100,23 @@ def pytest_unconfigure() -> None:
         building().terminate()
         building().wait()
     BUILD_LOG.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_is_left() -> Iterator[None]:
+    """Processes of a test that outlive all tests: an error of the last one. What is left in a box ends with it."""
+    from chaos.targets.box import box
+    from tests.e2e.stage import processes_of
+
+    if box.inside():
+        yield
+        return
+    os.environ["CHAOS_TESTS"] = mark = f"{os.getpid()}-{time.monotonic_ns()}"
+    yield
+    end = time.monotonic() + 20
+    while (left := processes_of(f"CHAOS_TESTS={mark}")) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == []
 
 
 @pytest.fixture(scope="session")

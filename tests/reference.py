@@ -1,7 +1,7 @@
-"""Makes docs/reference/ from the code.
+"""Makes docs/reference/ from the code: `make generate`.
 
-    python -m tests.reference             say which pages are not what the code says
-    python -m tests.reference --update    write them; read the diff before you commit it
+python -m tests.reference             say which pages are not what the code says
+python -m tests.reference --update    write them; read the diff before you commit it
 """
 
 from __future__ import annotations
@@ -14,16 +14,24 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from chaos import errors, registry
-from chaos.experiment import schema
-from chaos.model import Verdict
-from chaos.targets.boxed import Boxed
-from chaos.targets.compose import Compose
-from chaos.targets.process import Process
+import msgspec
 
+from chaos import errors, registry, units
+from chaos.experiment import stack as stackfile
+from chaos.experiment.schema import schema
+from chaos.model import Verdict
+from chaos.protocols import Checker, Measure
+from chaos.protocols.table import Key, Refusal
+from chaos.record import findings
+from chaos.targets.compose.target import Compose
+from chaos.targets.process.target import Process
+from tests.reference_metrics import metrics
+from tests.wrapping import wrapped
+
+GUIDE = "../guide/experiments.md"
+STACK = Path(__file__).parent / "contract" / "stack.yml"
 PLACE = Path(__file__).parents[1] / "docs" / "reference"
-MADE = "Made from the code by `python -m tests.reference --update`; a test compares it."
-ASSUMPTIONS = ("floor", "steady", "bite")
+MADE = "Made from the code by `make generate`; a test compares it."
 
 
 def faults() -> str:
@@ -34,56 +42,48 @@ def faults() -> str:
     for name in names:
         cls = registry.load("chaos.faults", name)
         lines += ["", f"## {name}", registry.summary(cls), "", *_parameters(cls)]
-        lines += [f"Needs `{cls.needs.__name__}`: {_where(cls.needs)}."]
+        lines += [f"Needs `{cls.needs.name}`: {_where(cls.needs)}."]
     return "\n".join(lines) + "\n"
 
 
-def _where(needs: type) -> str:
-    """Which targets have the capability: asked of their classes, nothing is started."""
-    kinds = {"compose": Compose, "process, in a box": Boxed, "process, plain": Process}
-    wanted = [name for name, value in vars(needs).items() if inspect.isfunction(value) and not name.startswith("_")]
-    return " · ".join(kind for kind, cls in kinds.items() if all(hasattr(cls, method) for method in wanted))
+def _where(needs: Key[Any]) -> str:
+    """Which targets have the capability: asked of their tables, nothing is started."""
+    stack = stackfile.read(STACK)
+    targets = (Compose(stack), Process(stack))
+    return " · ".join(one.name for one in targets if not isinstance(one.can.get(needs), Refusal))
 
 
 def checks() -> str:
     lines = ["# Checks", "", MADE, "", "What each measures is in [Verdicts](../guide/verdicts.md).", ""]
     lines += ["A duration or a share is written as in [Experiments](../guide/experiments.md): `10s`, `95%`.", ""]
-    names = registry.names("chaos.checkers")
-    for title, group in (("Under `checks:`", [n for n in names if n not in ASSUMPTIONS]),
-                         ("Judged before them, in every run", ASSUMPTIONS)):  # fmt: skip
+    kinds = {"Under `checks:`": "chaos.judge.checkers", "Judged before them, in every run": "chaos.judge.assumptions"}
+    for title, package in kinds.items():
         lines += [f"## {title}", ""]
-        for name in group:
-            cls = registry.load("chaos.checkers", name)
-            lines += [f"### {name}", registry.summary(cls), "", *_parameters(cls)]
+        for name in registry.names(package):
+            cls = registry.load(package, name)
+            lines += [f"### {name}", registry.summary(cls), "", *_parameters(cls), _least(cls), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _least(cls: type[Any]) -> str:
+    why = f": {cls.fewer}" if cls.fewer else ""
+    return f"Least evidence: {cls.least}{why}."
+
+
 def _parameters(cls: type[Any]) -> Iterator[str]:
-    found = registry.parameters(cls)
+    found, kinds = registry.parameters(cls), registry.types(cls)
     if not found:
         return
-    yield from ("| Parameter | Type | Default |", "|---|---|---|")
+    yield from ("| Parameter | Form | Default |", "|---|---|---|")
     for name, one in found.items():
-        kind = one.type if isinstance(one.type, str) else getattr(one.type, "__name__", str(one.type))
-        yield f"| `{name}` | {_cell(_named(cls, str(kind)))} | {_default(one)} |"
+        yield f"| `{name}` | {units.form(name, kinds[name])} | {_default(one)} |"
     yield ""
-
-
-def _named(cls: type[Any], kind: str) -> str:
-    """`Signal` is what its module says that it is."""
-    found = vars(sys.modules[cls.__module__]).get(kind)
-    choices = getattr(found, "__args__", None)
-    return ", ".join(f"`{c}`" for c in choices) if choices else f"`{kind}`"
 
 
 def _default(one: dataclasses.Field[Any]) -> str:
     if one.default is not dataclasses.MISSING:
         return f"`{one.default!r}`" if one.default != "" else "-"
     return "-" if one.default_factory is not dataclasses.MISSING else "must be given"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "or")
 
 
 def schema_page() -> str:
@@ -109,6 +109,8 @@ def _first(text: str) -> str:
 
 
 def _form(form: Mapping[str, Any]) -> str:
+    if "title" in form:
+        return str(form["title"])
     if "$ref" in form:
         name = form["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -124,19 +126,41 @@ def _form(form: Mapping[str, Any]) -> str:
     )
 
 
+def measures() -> str:
+    lines = ["# Measures", "", MADE, "", "What a run measured stands in findings.json under `measures`; the form of"]
+    lines += ["the whole file is [findings.schema.json](findings.schema.json). In a name `*` is a journey, a client, a"]
+    lines += ["region, a probe or a line of a form. `chaos trend --measure NAME` takes these names.", ""]
+    lines += ["| Measure | Unit | Worse |", "|---|---|---|"]
+    worse = {"": "-", "more": "more", "less": "less"}
+    for leaf in findings.leaves():
+        way = "any" if leaf.never else worse[leaf.worse]
+        lines.append(f"| `{leaf.name}` | {leaf.unit} | {way} |")
+    lines += ["", "## Added", "", "Each stands under `added.NAME.figures`, and in every report by its title.", ""]
+    for name in registry.names("chaos.judge.figures"):
+        cls: type[Measure] = registry.load("chaos.judge.figures", name)
+        lines += [f"### {name}", registry.summary(cls), "", f"Shown as: {cls.title}, {cls.unit}.", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def findings_schema() -> str:
+    """JSON Schema of findings.json, with each figure's unit and which way is worse."""
+    found = msgspec.json.schema(findings.Document)
+    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n"
+
+
 def exit_codes() -> str:
     lines = ["# Exit codes", "", MADE, "", "| Exit | Name | Means |", "|---|---|---|"]
     means = {
-        Verdict.PASS: "every check held, or failed as it is known to",
+        Verdict.PASS: "every check held, or failed as expected",
         Verdict.FAIL: "a check did not hold; `chaos trend`: a measure got worse, or verdicts of one seed differ",
-        Verdict.ERROR: "the harness could not do its job",
+        Verdict.ERROR: "the harness could not do its job; also an unexpected error, with its traceback in a file",
         Verdict.INCONCLUSIVE: "the run does not show it",
         Verdict.DIRTY: "something is left behind after the heal",
     }
     rows = [(v.exit_code, v.value, text) for v, text in means.items()]
     rows += [
         (errors.BadExperiment.exit_code, "wrong use", "a command, an argument or a file is wrong; nothing was touched"),
-        (errors.Halted.exit_code, "halted", "somebody has halted all runs of this user; again after `chaos resume`"),
+        (errors.Halted.exit_code, "halted, in use", "runs are halted, or another command holds the stack"),
         (130, "interrupted", "everything was healed and ended; the journal is kept"),
     ]
     lines += [f"| {code} | {name} | {text} |" for code, name, text in sorted(rows)]
@@ -152,18 +176,35 @@ def _tree() -> Iterator[str]:
     yield from (line for line in doc.splitlines() if re.match(r"\s*[*x] ", line))
 
 
+def experiments_guide() -> str:
+    """The guide's page with its table of checks: everything else on it is written by hand."""
+    page = (PLACE / GUIDE).read_text()
+    rows = ["| Check | Parameters | Fails when |", "|---|---|---|"]
+    for name in registry.names("chaos.judge.checkers"):
+        cls: type[Checker] = registry.load("chaos.judge.checkers", name)
+        own = [f"`{key}`" for key in registry.parameters(cls) if not (cls.probe and key == "name")]
+        rows.append(f"| [`{name}`](../reference/checks.md#{name}) | {', '.join(own)} | {cls.fails} |")
+    begin, end = "<!-- checks: made by `make generate` -->\n", "<!-- end of checks -->"
+    before, _, rest = page.partition(begin)
+    return before + begin + "\n".join(rows) + "\n" + end + rest.partition(end)[2]
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "faults.md": faults,
     "checks.md": checks,
     "schema.md": schema_page,
+    "metrics.md": metrics,
+    "measures.md": measures,
+    "findings.schema.json": findings_schema,
     "exit-codes.md": exit_codes,
+    GUIDE: experiments_guide,
 }
 
 
 def current(name: str) -> bool:
     """Whether the page is what the code says."""
     page = PLACE / name
-    return page.exists() and page.read_text() == PAGES[name]()
+    return page.exists() and page.read_text() == wrapped(PAGES[name]())
 
 
 def main() -> None:
@@ -172,7 +213,7 @@ def main() -> None:
     for name in stale:
         if update:
             PLACE.mkdir(exist_ok=True)
-            (PLACE / name).write_text(PAGES[name]())
+            (PLACE / name).write_text(wrapped(PAGES[name]()))
         print(f"docs/reference/{name}: {'written' if update else 'not what the code says'}")
     sys.exit(0 if update else len(stale) > 0)
 

@@ -1,31 +1,26 @@
-"""Makes docs/reference/metrics.md from the code.
-
-    python -m tests.reference_metrics             say whether the page is what the code says
-    python -m tests.reference_metrics --update    write it; read the diff before you commit it
-"""
+"""docs/reference/metrics.md from the code; tests/reference.py writes it."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from chaos.cli import catalogue
-from chaos.cli.metrics import PORT
+from chaos.observe import catalogue
+from chaos.observe.metrics import PORT
+from tests.wrapping import wrapped
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "reference" / "metrics.md"
 RULES = ROOT / "observe" / "prometheus"
-MADE = "Made from the code by `python -m tests.reference_metrics --update`; a test compares it."
+MADE = "Made from the code by `make generate`; a test compares it."
 
 
 def metrics() -> str:
     lines = ["# Metrics of the harness", "", MADE, "",
-             f"At http://127.0.0.1:{PORT}/metrics while a run goes on (`--metrics-port`); the stack's own Prometheus",
-             "finds them at the host's address in its network. OpenMetrics with exemplars for who asks for it.",
-             "", "Units are seconds and ratios of 0 to 1. Counters begin at 0 with each run.", ""]  # fmt: skip
+             f"At http://127.0.0.1:{PORT}/metrics during a run (`--metrics-port`); the stack's own Prometheus",
+             "finds them at the host's address in its network. Clients that accept OpenMetrics get exemplars too.",
+             "", "Units are seconds and ratios of 0 to 1. Counters start at 0 with each run.", ""]  # fmt: skip
     for x in catalogue.EVERY:
         lines += [f"## {x.name}", f"{x.help}.", "", f"- {x.kind}{', ' + x.unit if x.unit else ''}"]
         if x.labels:
@@ -41,13 +36,13 @@ def metrics() -> str:
               "| Series | Expression |", "|---|---|"]  # fmt: skip
     lines += [f"| `{rule['record']}` | `{_cell(rule['expr'])}` |" for rule in _rules("recording.yml")]
     lines += ["", "# Alerts", "",
-              "observe/prometheus/alerts.yml. Prometheus and the *Run* dashboard show them; nobody is sent any.", "",
+              "observe/prometheus/alerts.yml. Prometheus and the *Run* dashboard show them; nothing is sent.", "",
               "| Alert | Fires when | What to do |", "|---|---|---|"]  # fmt: skip
     for rule in _rules("alerts.yml"):
         lasting = f", for {rule['for']}" if "for" in rule else ""
         name, action = f"{rule['alert']} ({rule['labels']['severity']})", rule["annotations"]["action"]
         lines.append(f"| {name} | `{_cell(rule['expr'])}`{lasting} | {action} |")
-    return "\n".join(lines) + "\n"
+    return wrapped("\n".join(lines) + "\n")
 
 
 def _buckets(metric: catalogue.Metric) -> tuple[float, ...]:
@@ -65,10 +60,3 @@ def _cell(text: str) -> str:
 def _rules(file: str) -> list[dict[str, Any]]:
     groups = yaml.safe_load((RULES / file).read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
-
-
-if __name__ == "__main__":
-    if "--update" in sys.argv:
-        PAGE.write_text(metrics())
-    elif PAGE.read_text() != metrics():
-        sys.exit(f"{PAGE.relative_to(ROOT)} is not what the code says; --update writes it")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from chaos.lifecycle import through
 from chaos.model import Op
+from chaos.run.cancellation import through
 
 Ask = Callable[[float], str]  # time on the timeline → ok | fail | info
 

@@ -30,6 +30,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Threads are waited for without a limit: they need real time, and this clock would jump over any limit."""
+        await super().shutdown_default_executor()
+
 
 def virtually(main: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

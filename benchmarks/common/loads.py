@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from chaos.experiment.plan import LoadSpec
 from chaos.load.contract import OPS
 from chaos.load.locustload import LocustLoad
 from chaos.model import Op
-from chaos.plan import LoadSpec
-from chaos.protocols import Hosted
+from chaos.protocols.capabilities import Hosted
 
 USERS = """from chaos.load.openloop import OpenUser, journey
 
@@ -61,7 +61,8 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), grace)
+                async with asyncio.timeout(grace):
+                    await self._process.wait()
                 return
 
 

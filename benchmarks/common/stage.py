@@ -16,16 +16,18 @@ from typing import Any, final
 import msgspec
 import yaml
 
-from chaos import registry, stackfile
+from chaos import registry
 from chaos.errors import ChaosError
+from chaos.experiment import stack as stackfile
+from chaos.experiment.plan import LoadSpec, Plan, PlanNode, Step
 from chaos.model import Node
-from chaos.plan import LoadSpec, Plan, Step
 from chaos.protocols import Load
-from chaos.recorder import Recorder
-from chaos.run import Cast, run
-from chaos.store import pretty
-from chaos.targets import box
-from chaos.watchdog import Watchdog
+from chaos.record.store import pretty
+from chaos.run.orchestrator import run
+from chaos.run.recorder import Recorder
+from chaos.run.stage import Participants
+from chaos.run.watchdog import Watchdog
+from chaos.targets.box import box
 
 PROJECT = "chaos-bench"  # every container and network that a benchmark makes is labelled with it
 SERVER = '''"""Answers with its name and mode."""
@@ -83,17 +85,17 @@ def write_stack(folder: Path, kind: str, names: Sequence[str], program: str = SE
 
 def _image() -> str:
     """The harness's own helper: it holds Python, and the target sees to it that it is there."""
-    from chaos.targets import images
+    from chaos.targets.docker import images
 
     return images.helper_tag()
 
 
 def write_plan(folder: Path, kind: str, names: Sequence[str], steps: Sequence[Step], steady: float = 1.0) -> None:
-    nodes = tuple({"name": name, "component": "web", "zone": "a", "owner": "bench"} for name in names)
+    nodes = tuple(PlanNode(name=name, component="web", zone="a", owner="bench") for name in names)
     made = Plan(
         experiment="benchmark", claim="", seed=7, target=kind, settings={}, scale=1.0, short=False, steady=steady,
         steady_within=20.0, hold=1.0, length=max(s.end for s in steps), recover=0.0, nodes=nodes, steps=tuple(steps),
-        acts=(), load=LoadSpec("nobody", 1, 1.0, 1.0, 7), probes=(), checks=(), left_out=(), incident={},
+        acts=(), load=LoadSpec("nobody", 1, 1.0, 1.0, 7), probes=(), checks=(), left_out=(),
     )  # fmt: skip
     (folder / "plan.json").write_bytes(pretty(made))
 
@@ -101,15 +103,15 @@ def write_plan(folder: Path, kind: str, names: Sequence[str], steps: Sequence[St
 def make_target(folder: Path, kind: str, nodes: Sequence[Node] = ()) -> Any:
     """The target of FOLDER/stack.yml, nothing started yet; `process` inside a box only."""
     if kind == "memory":
-        from chaos.targets.memory import Memory
+        from chaos.targets.memory.target import Memory
 
         return Memory(nodes)
     stack = stackfile.read(folder / "stack.yml", strict=kind == "process")
     if kind == "process":
-        from chaos.targets import boxed
+        from chaos.targets.process.target import Process
 
-        return boxed.here(stack, folder)
-    from chaos.targets.compose import Compose
+        return Process(stack, folder)
+    from chaos.targets.compose.target import Compose
 
     return Compose(stack, log_dir=folder, project=PROJECT)
 
@@ -150,7 +152,7 @@ async def _perform(folder: Path, plan: Plan) -> None:
         folder, plan.target, [Node(n["name"], n["component"], n["zone"], n["owner"]) for n in plan.nodes]
     )
     with contextlib.closing(Recorder(folder / "journal.jsonl")) as recorder:
-        await run(plan, Cast(target, faults, Nobody(), (), owned=True), recorder)
+        await run(plan, Participants(target, faults, Nobody(), (), owned=True), recorder)
 
 
 def main() -> None:

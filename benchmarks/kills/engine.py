@@ -23,6 +23,8 @@ class Engine:
         self._lock = threading.Lock()
 
     def open(self) -> None:
+        if self._listener is not None:
+            return
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(self.host.removeprefix("unix://"))
         listener.listen(64)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.kills import proc, tables
-from benchmarks.kills.ground import MARK, NODE_MARK, Ground
 from benchmarks.kills.proc import Proc
+from benchmarks.kills.rig import MARK, NODE_MARK, Rig
 
 Facts = Mapping[str, str]
 OFTEN_ANOTHER = {"_", "SHLVL", "PWD", "OLDPWD", "HOSTNAME"}  # variables that say nothing about a configuration
@@ -38,16 +38,16 @@ def differences(whole: Facts, now: Facts) -> list[str]:
     return [text[:300] for text in found]
 
 
-def look_at(ground: Ground) -> Look:
+def look_at(rig: Rig) -> Look:
     """Where nothing of this is allowed it raises OSError."""
-    return Containers(ground) if ground.target == "compose" else Look(ground)
+    return Containers(rig) if rig.target == "compose" else Look(rig)
 
 
 class Look:
     """On the embedded target: processes by a mark in their environment, and the box's own network namespace."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
         self.at_home: set[tuple[int, int]] = set()  # processes of a standing stack itself
         self.whole: Facts = {}
         self._inside: subprocess.Popen[str] | None = None
@@ -55,7 +55,7 @@ class Look:
     def settle(self) -> None:
         """What stands now is how it shall be."""
         self.at_home = {p.identity for p in self._ours()}
-        box = [p for p in self._ours() if "boxinit.py" in p.command and "unshare" not in p.command]
+        box = [p for p in self._ours() if "box/init.py" in p.command and "unshare" not in p.command]
         if box:
             self._inside = subprocess.Popen(
                 [sys.executable, "-I", tables.__file__, str(box[0].pid)],
@@ -81,10 +81,10 @@ class Look:
         return [p for p in self._ours() if p.identity not in self.at_home]
 
     def _ours(self) -> list[Proc]:
-        return proc.marked(f"{MARK}={self.ground.token}")
+        return proc.marked(f"{MARK}={self.rig.token}")
 
     def node_processes(self, name: str = "") -> list[Proc]:
-        found = proc.marked(f"{NODE_MARK}={self.ground.token}")
+        found = proc.marked(f"{NODE_MARK}={self.rig.token}")
         return [p for p in found if name in ("", p.value("NAME"))]
 
     def facts(self) -> Facts:
@@ -109,10 +109,10 @@ class Look:
 class Containers(Look):
     """Under compose: what the engine says beside it, and tables of our name in the host's network."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, rig: Rig) -> None:
         import docker
 
-        super().__init__(ground)
+        super().__init__(rig)
         tables.tables()  # raises OSError now rather than later
         self.api = docker.APIClient(version="auto", timeout=20)
 
@@ -121,15 +121,16 @@ class Containers(Look):
         self.api.close()
 
     def _tables(self) -> Sequence[str]:
-        return [name for name in tables.tables() if name == self.ground.project.replace("-", "_")]
+        ours = f"chaos_{self.rig.project.replace('-', '_')}_"
+        return [name for name in tables.tables() if name.startswith(ours)]
 
     def beside(self, kind: str = "") -> list[Any]:
         """Containers that the harness started beside the stack."""
-        found = self.api.containers(all=True, filters={"label": f"chaos.project={self.ground.project}"})
+        found = self.api.containers(all=True, filters={"label": f"chaos.project={self.rig.project}"})
         return [c for c in found if kind in ("", c["Labels"].get("chaos.kind"))]
 
     def containers(self) -> list[Any]:
-        label = f"com.docker.compose.project={self.ground.project}"
+        label = f"com.docker.compose.project={self.rig.project}"
         return list(self.api.containers(all=True, filters={"label": label}))
 
     def strays(self) -> list[str]:
@@ -139,6 +140,8 @@ class Containers(Look):
         from docker.errors import NotFound
 
         found = dict(super().facts())
+        services = Counter(row["Labels"]["com.docker.compose.service"] for row in self.containers())
+        found |= {f"{name}: containers": str(count) for name, count in services.items()}
         for row in self.containers():
             name = row["Labels"]["com.docker.compose.service"]
             with suppress(NotFound):
@@ -152,13 +155,13 @@ class Containers(Look):
 
 
 def _limits(host: Mapping[str, Any]) -> Facts:
-    """The engine cannot forget a limit, only set one that is none: a quota of 0 or -1, 0 or 2**62 bytes of memory."""
+    """The engine cannot forget a limit, only set one that is none: a quota of 0 or -1, 0, -1 or 2**62 bytes."""
     found = {k: _limit(host.get(k)) for k in LIMITS}
     return found if (host.get("CpuQuota") or 0) > 0 else found | {"CpuQuota": "0", "CpuPeriod": "0"}
 
 
 def _limit(figure: Any) -> str:
-    return "0" if not figure or (isinstance(figure, int) and figure >= 1 << 60) else str(figure)
+    return "0" if not figure or (isinstance(figure, int) and not 0 < figure < 1 << 60) else str(figure)
 
 
 def _of_node(members: Sequence[Proc]) -> Facts:
@@ -167,10 +170,11 @@ def _of_node(members: Sequence[Proc]) -> Facts:
     found = {"processes": ", ".join(f"{n} x {c}" for c, n in sorted(Counter(p.command for p in members).items()))}
     if frozen:
         found["state"] = f"{frozen} of {len(members)} processes are frozen"
-    for entry in frozenset().union(*(p.environ for p in members)):
+    variables = sorted(frozenset().union(*(p.environ for p in members)))  # several have one of another value each
+    for entry in variables:
         name, _, value = entry.partition("=")
         if name not in OFTEN_ANOTHER and name:
-            found[f"variable {name}"] = value
+            found[f"variable {name}"] = "; ".join(filter(None, (found.get(f"variable {name}"), value)))
     for file in ("limits", "root/etc/hosts", "root/etc/resolv.conf"):
         for p in members:
             if "server.py" in p.command and "sh -c" not in p.command:

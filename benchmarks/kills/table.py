@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from benchmarks.kills.cells import AT_NEXT_START, BOUNDARIES
+from benchmarks.kills.cells import AT_NEXT_START, BOUNDARIES, UP_BOUNDARIES
 from benchmarks.kills.play import Kill
 
 INTRO = """# The kill matrix
@@ -25,17 +25,27 @@ hurts, the connection to the engine. Then /proc, netlink and the engine are aske
 - **Hurt** are the kills after which something was seen broken at all. **Seconds until healed** are theirs: from the
   kill (from the end of the harness where that lived on) to the last look that saw something broken.
 - Stacks are *owned* (the run starts and ends them; healed is when they are gone) or *standing* (`chaos up` left them).
+  In rows *up* it is `chaos up` itself that is hit, and nothing of a stack may be left; where it had said that
+  all is up before it was hit, `chaos down` has to find all of it.
+- *second run*, *up*, *heal* and *down* kill nobody: it is another command on the stack, which has to be refused (exit
+  75) while the first run goes on to its end unharmed. If not, that counts as leaked.
+- *control group*: SIGKILL to all of the harness's control group. *engine*: its connection is cut until the harness has
+  ended, which is longer than the harness tries to heal; its watchdog goes on.
+- Under Compose a stranger's project and container with a network and a volume stand beside the stack. If any of it is
+  touched, that counts as leaked.
 - The watchdog of an owned embedded stack is the box's first process. An embedded run plays in a second process in the
   box, *harness inside*; with the watchdog both of them are killed.
+
+[Version 0.1](killmatrix-0.1.md) had 1,100 kills, of which none leaked either.
 """
 
 
-def document(results: Mapping[tuple[str, int], Sequence[Kill]]) -> str:
-    """The whole document; `results` by target and seed."""
+def document(results: Mapping[tuple[str, int, str], Sequence[Kill]]) -> str:
+    """The whole document; `results` by target, seed, and the rows that were asked for."""
     parts = [INTRO, _machine()]
-    for (target, seed), all_of_it in sorted(results.items()):
+    for (target, seed, rows), all_of_it in sorted(results.items()):
         if kills := [k for k in all_of_it if k.outcome in ("healed", "next start", "leaked")]:
-            parts.append(_section(target, seed, kills, [k for k in all_of_it if k not in kills]))
+            parts.append(_section(target, seed, rows, kills, [k for k in all_of_it if k not in kills]))
     return "\n".join(parts)
 
 
@@ -48,13 +58,14 @@ def _machine() -> str:
     )
 
 
-def _section(target: str, seed: int, kills: Sequence[Kill], others: Sequence[Kill]) -> str:
+def _section(target: str, seed: int, rows: str, kills: Sequence[Kill], others: Sequence[Kill]) -> str:
     leaked = [k for k in kills if k.outcome == "leaked"]
     late = [k for k in kills if k.outcome == "next start"]
     allowed = ", ".join(sorted(AT_NEXT_START))
     words = [
-        f"## {target}, seed {seed}",
-        f"`python -m benchmarks.killmatrix --target {target} --seed {seed} --kills {len(kills)}`",
+        f"## {target}, seed {seed}" + (f", rows with `{rows}`" if rows else ""),
+        f"`python -m benchmarks.killmatrix --target {target} --seed {seed} --kills {len(kills)}"
+        + (f" --rows '{rows}'`" if rows else "`"),
         "",
         f"**{len(leaked)} leaked in {len(kills)} kills**; {len(late)} healed by the next start (allowed: {allowed}).",
     ]
@@ -74,7 +85,7 @@ def _section(target: str, seed: int, kills: Sequence[Kill], others: Sequence[Kil
 
 
 _KEYS: Mapping[str, Callable[[Kill], str]] = {
-    "fault": lambda k: k.fault,
+    "fault": lambda k: k.fault or "(none: `chaos up`)",
     "victim": lambda k: f"{k.victim} ({k.stack})",
     "boundary": lambda k: k.boundary,
     "all": lambda k: "all",
@@ -85,7 +96,7 @@ def _table(title: str, key: Callable[[Kill], str], kills: Sequence[Kill]) -> lis
     groups: dict[str, list[Kill]] = defaultdict(list)
     for k in kills:
         groups[key(k)].append(k)
-    order = [b for b in BOUNDARIES if b in groups] if title == "boundary" else sorted(groups)
+    order = [b for b in (*UP_BOUNDARIES, *BOUNDARIES) if b in groups] if title == "boundary" else sorted(groups)
     rows = [
         f"| {title} | kills | leaked | at the next start | hurt | healed p50 | p99 | max (s) |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",

@@ -9,9 +9,10 @@ from signal import SIGINT, SIGKILL, SIGTERM
 
 from benchmarks.kills import proc
 from benchmarks.kills.engine import Engine
-from benchmarks.kills.ground import MARK
+from benchmarks.kills.groups import Group
 from benchmarks.kills.look import Containers, Look
 from benchmarks.kills.proc import Proc
+from benchmarks.kills.rig import MARK
 
 SIGNALS = {"harness SIGKILL": SIGKILL, "harness SIGTERM": SIGTERM, "harness SIGINT": SIGINT}
 NODE = "web-a"  # of zone a, which the fault hits
@@ -20,9 +21,11 @@ NODE = "web-a"  # of zone a, which the fault hits
 class Victims:
     """Of the run that `started` with `tag`."""
 
-    def __init__(self, look: Look, tag: str, started: subprocess.Popen[bytes], engine: Engine | None) -> None:
-        self._look, self._started, self._engine = look, started, engine
-        self._mark = f"{MARK}={look.ground.token}{tag}."
+    def __init__(
+        self, look: Look, tag: str, started: subprocess.Popen[bytes], engine: Engine | None, group: Group | None
+    ) -> None:
+        self._look, self._started, self._engine, self._group = look, started, engine, group
+        self._mark = f"{MARK}={look.rig.token}{tag}."
 
     def hit(self, victim: str, stack: str, dice: random.Random) -> bool:
         """False when there is no such victim now."""
@@ -39,6 +42,8 @@ class Victims:
             return proc.send(self._watchdog(stack), SIGKILL) > 0
         if victim == "harness and watchdog":
             return proc.send([*self._watchdog(stack), *self._inside(), *self._harness()], SIGKILL) > 1
+        if victim == "control group":
+            return self._group is not None and self._group.kill()
         if victim == "helper":
             return self._helper()
         if victim == "node":
@@ -61,11 +66,12 @@ class Victims:
 
     def _inside(self) -> list[Proc]:
         """The part of an embedded run that plays, in the box."""
-        return [p for p in self._ours() if " -m chaos run " in p.command and p.value("CHAOS_BOX")]
+        words = (" -m chaos run ", " -m chaos up ")
+        return [p for p in self._ours() if any(w in p.command for w in words) and p.value("CHAOS_BOX")]
 
     def _watchdog(self, stack: str) -> list[Proc]:
         """The process that is told of the harness's death; in a box of the run's own that is its first process."""
-        word = "boxinit.py" if self._compose is None and stack == "owned" else "chaos.watchdog"
+        word = "box/init.py" if self._compose is None and stack == "owned" else "chaos.run.watchdog"
         return [p for p in self._ours() if word in p.command and "unshare" not in p.command]
 
     def _helper(self) -> bool:

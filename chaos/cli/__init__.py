@@ -1,47 +1,68 @@
-"""The command line. Commands are imported when they are called, so that `chaos --help` is there at once."""
+"""The command line. Commands are imported when they are called, so that `chaos --help` is fast."""
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
+from chaos import crash
+from chaos.cli import out
 from chaos.errors import ChaosError
 
-USAGE = 64  # sysexits.h: the command was used wrongly
+INTERRUPTED = 130
+USAGE = 64  # sysexits.h: wrong usage
 
-COMMANDS = {
-    "run": ("chaos.cli.run", "Run an experiment: start the stack, load it, break it, judge it."),
-    "plan": ("chaos.cli.inspect", "Print what a run would do, to the second and to the node."),
-    "list": ("chaos.cli.listing", "List experiments, or the runs made so far."),
-    "show": ("chaos.cli.inspect", "Show one experiment, or one run's summary."),
-    "compare": ("chaos.cli.compare", "Lay runs side by side: who was hurt, what was lost, what each knob did."),
-    "sweep": ("chaos.cli.sweep", "Run an experiment under every combination of knobs, then compare."),
-    "watch": ("chaos.cli.watch", "Follow a run from another terminal."),
-    "serve": ("chaos.cli.serve", "Show all runs on a local page: search, compare, read reports."),
-    "gc": ("chaos.cli.gc", "Say which old runs may go, and remove them."),
-    "up": ("chaos.cli.stack", "Start the stack and leave it running."),
-    "down": ("chaos.cli.stack", "End everything of the stack."),
-    "status": ("chaos.cli.stack", "Say which nodes run and what is broken."),
-    "heal": ("chaos.cli.stack", "Undo every fault that anybody left behind."),
-    "halt": ("chaos.cli.halt", "Stop every run of yours on this machine, and let none begin."),
-    "resume": ("chaos.cli.halt", "Let runs begin again after a halt."),
-    "suite": ("chaos.cli.suite", "Play a list of experiments; one verdict, junit.xml, SARIF, a summary."),
-    "trend": ("chaos.cli.trend", "Show each measure over the runs, and what got worse."),
-    "drive": ("chaos.cli.drive", "Inject and heal faults as standard input says, for tests in any language."),
-    "check": ("chaos.cli.judge", "Judge a run again from its files."),
-    "report": ("chaos.cli.judge", "Write a run's reports again from its files."),
-    "staff": ("chaos.cli.staff", "Say who is left of each component when whom leaves."),
-    "faults": ("chaos.cli.inspect", "List the faults, their parameters and where they work."),
-    "incident": ("chaos.cli.incident", "Say what is known of an incident, or write its page from runs."),
-    "simulate": ("chaos.cli.simulate", "Compute how a whole site burns and comes back, with all its users."),
-    "schema": ("chaos.cli.inspect", "Print the JSON Schema of experiment files."),
-    "doctor": ("chaos.cli.doctor", "Say what this machine can do and what to install for the rest."),
+GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Run experiments": {
+        "run": ("chaos.cli.run", "Run an experiment: start the stack, load it, inject faults, judge."),
+        "plan": ("chaos.cli.inspect", "Print what a run would do, to the second and the node."),
+        "suite": ("chaos.cli.suite", "Run a list of experiments and report one verdict for all of them."),
+        "sweep": ("chaos.cli.sweep", "Run an experiment with every combination of knobs, then compare."),
+        "drive": ("chaos.cli.drive", "Inject and heal faults on commands from standard input."),
+    },
+    "Look": {
+        "list": ("chaos.cli.listing", "List experiments, or past runs."),
+        "show": ("chaos.cli.inspect", "Show an experiment's file, or a run's summary."),
+        "watch": ("chaos.cli.watch", "Follow a run from another terminal."),
+        "serve": ("chaos.cli.serve", "Search, compare and read all runs on a local web page."),
+        "faults": ("chaos.cli.inspect", "List the faults, their parameters and the targets they work on."),
+        "schema": ("chaos.cli.inspect", "Print the JSON Schema of experiment files."),
+        "gc": ("chaos.cli.gc", "List old runs that can be removed, and remove them."),
+    },
+    "Judge": {
+        "check": ("chaos.cli.judge", "Judge a run again from its files."),
+        "report": ("chaos.cli.judge", "Write a run's reports again from its files."),
+        "compare": (
+            "chaos.cli.compare",
+            "Compare runs: who was affected, what was lost, what knobs changed.",
+        ),
+        "trend": ("chaos.cli.trend", "Show each measure across runs, and what got worse."),
+    },
+    "Stack": {
+        "up": ("chaos.cli.stack", "Start the stack and leave it running."),
+        "status": ("chaos.cli.stack", "Show which nodes run and what faults left behind."),
+        "down": ("chaos.cli.stack", "Stop the stack and remove everything that belongs to it."),
+        "doctor": ("chaos.cli.doctor", "Show what this machine can do, and what to install for the rest."),
+    },
+    "Safety": {
+        "heal": ("chaos.cli.stack", "Undo every fault that earlier runs left behind."),
+        "halt": ("chaos.cli.halt", "Stop all your runs on this machine and block new ones."),
+        "resume": ("chaos.cli.halt", "Allow runs again after a halt."),
+    },
+    "Incidents": {
+        "incident": ("chaos.cli.incident", "Show the dossier of an incident, or write its page from runs."),
+        "staff": ("chaos.cli.staff", "Show which components lose their owners when given people leave."),
+        "simulate": ("chaos.cli.simulate", "Simulate how a whole site fails and recovers, with all its users."),
+    },
 }
+COMMANDS = {name: found for group in GROUPS.values() for name, found in group.items()}
+WIDEST = max(map(len, COMMANDS))  # aligns the groups
+
+CLICKS = (click.ClickException, click.Abort, click.exceptions.Exit)  # exceptions by which click ends a command
 
 
 class _Lazy(click.Group):
@@ -53,6 +74,7 @@ class _Lazy(click.Group):
             return None
         found = getattr(importlib.import_module(COMMANDS[name][0]), f"{name}_command")
         assert isinstance(found, click.Command)
+        found.epilog = _examples(found.epilog)
         return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -62,50 +84,71 @@ class _Lazy(click.Group):
             raise click.UsageError(f"no command {args[0]!r}; {hint(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        with crash.caught(but=CLICKS):  # before click, which takes any broken pipe for a closed standard output
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(WIDEST), text) for name, (_, text) in group.items()])
 
 
-@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+EXAMPLES = """\b
+Examples:
+  chaos run zone-fire                      lose a data centre, as in the incident
+  chaos run zone-fire --posture remedied   the same seed and load, with data and tools replicated
+  chaos watch                              follow the run from another terminal
+  chaos compare RUN last                   what the knobs changed
+  chaos up                                 start the stack and leave it running
+  chaos halt                               stop all your runs on this machine
+  chaos incident kakao-2022-10-15          what is known of the incident
+
+`chaos COMMAND --help` has the options and more examples of a command.
+"""
+
+
+def _examples(epilog: str | None) -> str | None:
+    """The `Examples: ONE · TWO` of a command, one a line."""
+    words, colon, commands = (epilog or "").partition(": ")
+    if not colon or not words.startswith("Example"):
+        return epilog
+    return "\n".join(["\b", "Examples:", *(f"  {one}" for one in commands.split(" · "))])
+
+
+@click.command(
+    cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXAMPLES
+)
 @click.version_option(package_name="chaos-harness", message="%(version)s")
 def chaos() -> None:
-    """What happens to our users when a zone burns, or the people who know the system leave?
-
-    \b
-    chaos run zone-fire                      the data-centre fire, as it was
-    chaos run zone-fire --posture remedied   same seed, same load, tools and data replicated
-    chaos doctor                             what this machine can do
-    """
+    """Run chaos experiments against a Compose stack, with real load, and judge what users saw."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 PASS, 1 FAIL, 2 ERROR, 3 INCONCLUSIVE, 4 DIRTY, 64 usage, 75 halted,
-    130 interrupted."""
+    """Run a command and exit with its code.
+
+    0 PASS, 1 FAIL, 2 ERROR, 3 INCONCLUSIVE, 4 DIRTY, 64 usage, 75 halted or in use, 130 interrupted.
+    """
+    with out.said():
+        code = _code(argv)
+        try:
+            sys.stdout.flush()
+        except OSError as e:  # no space for the output
+            out.deafen(sys.stdout)
+            code = code or crash.ended(ChaosError(f"standard output: {e.strerror}"))
+    sys.exit(code)
+
+
+def _code(argv: Sequence[str] | None) -> int:
     try:
-        code = chaos.main(args=None if argv is None else list(argv), prog_name="chaos", standalone_mode=False)
-        sys.stdout.flush()
-    except click.UsageError as e:
-        e.show()
-        sys.exit(USAGE)
+        with crash.caught(but=CLICKS):
+            code = chaos.main(args=None if argv is None else list(argv), prog_name="chaos", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except click.ClickException as e:
         e.show()
-        sys.exit(e.exit_code)
+        return USAGE if isinstance(e, click.UsageError) else ChaosError.exit_code
     except ChaosError as e:
-        print(f"chaos: {e}", file=sys.stderr)
-        sys.exit(e.exit_code)
+        return crash.ended(e)
     except (KeyboardInterrupt, click.Abort):
-        print("chaos: interrupted", file=sys.stderr)
-        sys.exit(130)
-    except OSError as e:
-        _unwritten(e)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _unwritten(error: OSError) -> NoReturn:
-    """Nobody reads any more (`chaos list | head -1`), or there is no room for what we say."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries once more as it ends
-    if isinstance(error, BrokenPipeError):
-        sys.exit(0)
-    print(f"chaos: {error.strerror}: {error.filename or 'standard output'}", file=sys.stderr)
-    sys.exit(ChaosError.exit_code)
+        crash.complain("chaos: interrupted")
+        return INTERRUPTED

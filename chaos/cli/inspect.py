@@ -1,4 +1,4 @@
-"""`chaos plan`, `show`, `faults`, `schema`: look, and touch nothing."""
+"""`chaos plan`, `show`, `faults`, `schema`: read-only commands."""
 
 from __future__ import annotations
 
@@ -7,49 +7,41 @@ from pathlib import Path
 
 import click
 
-from chaos.cli.options import experiment_file, make_plan, planned, read_stack, runs_option, stacked
+from chaos.cli.options import Asked, make_plan, planned, read_stack, runs_option, stack_option, stacked
 
 
 @click.command("plan", epilog="Example: chaos plan zone-fire --seed 3 --posture remedied")
-@stacked
 @planned
-@click.option("--json", "as_json", is_flag=True, help="The plan as it is saved with a run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as it is saved with a run.")
 def plan_command(
-    experiment: str,
-    seed: int,
-    short: bool,
-    without: tuple[str, ...],
-    stack_file: Path,
-    target: str | None,
-    posture: str | None,
-    sets: tuple[str, ...],
+    asked: Asked,
     as_json: bool,
 ) -> None:
-    """Print what a run would do: every step with its second and its nodes. Two calls with one seed are identical."""
-    from chaos import experiment as experiments
-    from chaos.cli import targets
-    from chaos.reports import plan as report
-    from chaos.store import pretty
+    """Print what a run would do: every step with its second and its nodes. The same seed gives the same plan."""
+    from chaos.record.store import pretty
+    from chaos.report import plan as report
+    from chaos.targets import known
 
-    kind = targets.choose(target)
-    file = experiment_file(experiment, stack_file.parent)
-    made = experiments.read(file, short)
-    stack = read_stack(stack_file, kind, made, posture, sets)
-    found = make_plan(file, made, targets.make(kind, stack), stack, seed, short, without)
+    kind = known.choose(asked.target)
+    made = asked.read()
+    stack = read_stack(asked.stack_file, kind, made, asked.posture, asked.sets)
+    found = make_plan(asked.file, made, known.make(kind, stack), stack, asked.seed, asked.short, asked.without)
+    found = found.redacted()
     click.echo(pretty(found).decode() if as_json else report.render(found), nl=False)
 
 
 @click.command("show", epilog="Examples: chaos show zone-fire · chaos show last")
 @click.argument("name")
 @runs_option
-@click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml")
+@stack_option
 def show_command(name: str, runs: Path, stack_file: Path) -> None:
     """Show an experiment's file, or the summary of a run (its folder, its name, or `last`)."""
-    from chaos.store import find
+    from chaos import yamlfile
+    from chaos.record.store import find
 
-    file = stack_file.parent / "experiments" / f"{name}.yaml"
-    if file.exists():
-        click.echo(file.read_text(), nl=False)
+    file = yamlfile.find(stack_file.parent / "experiments", name)
+    if file is not None:
+        click.echo(yamlfile.text(file), nl=False)
         return
     from chaos.cli.judge import summary
 
@@ -63,33 +55,37 @@ def show_command(name: str, runs: Path, stack_file: Path) -> None:
 def faults_command(
     name: str | None, stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]
 ) -> None:
-    """List the faults: what each does, its parameters, and which targets have it on this machine."""
-    from chaos import registry
-    from chaos.cli import targets
+    """List the faults: what each does, its parameters, and which targets can inject it on this machine."""
+    from chaos import registry, units
+    from chaos.protocols.table import Refusal
+    from chaos.targets import known
 
-    kinds = targets.usable(target)
-    made = {kind: targets.make(kind, read_stack(stack_file, kind, None, posture, sets)) for kind in kinds}
+    made = {kind: known.make(kind, read_stack(stack_file, kind, None, posture, sets)) for kind in known.usable(target)}
     for fault in [name] if name else registry.names("chaos.faults"):
         cls = registry.load("chaos.faults", fault)
-        where = {kind: one for kind, one in made.items() if isinstance(one, cls.needs)}
-        uses = getattr(cls, "backend", cls.needs.__name__)
+        found = {kind: one.can.get(cls.needs) for kind, one in made.items()}
+        where = {kind: one for kind, one in found.items() if not isinstance(one, Refusal)}
         text = registry.summary(cls)
         click.echo(f"{fault}: {text if name else text.splitlines()[0]}")
+        types = registry.types(cls)
         for key, field in registry.parameters(cls).items():
             default = "" if repr(field.default).startswith("<dataclasses") else f" (default {field.default})"
-            click.echo(f"    {key}: {field.type}{default}")
-        click.echo(f"    needs {cls.needs.__name__}; here on: {', '.join(where) or 'no target'}")
-        for kind, one in where.items():
-            click.echo(f"    {kind}: {one.backends[uses]}")
-            unfit = [why for node in one.nodes() if (why := one.unfit(cls.needs, node))]
-            if unfit:
-                click.echo(f"    {kind}: not on {len(unfit)} of {len(one.nodes())} nodes: {unfit[0]}")
+            click.echo(f"    {key}: {units.form(key, types[key])}{default}")
+        click.echo(f"    needs {cls.needs.name}; available on: {', '.join(where) or 'no target'}")
+        for kind, one in found.items():
+            if isinstance(one, Refusal):
+                click.echo(f"    {kind}: {one.words}")
+                continue
+            click.echo(f"    {kind}: {one.backend}")
+            nodes = made[kind].nodes()
+            if unfit := [why for node in nodes if (why := one.unfit(node))]:
+                click.echo(f"    {kind}: not on {len(unfit)} of {len(nodes)} nodes: {unfit[0]}")
 
 
 @click.command("schema", epilog="Example: chaos schema > experiment.schema.json")
 def schema_command() -> None:
     """Print the JSON Schema of experiment files, for editors that complete and check YAML."""
-    from chaos.experiment import schema
-    from chaos.store import pretty
+    from chaos.experiment.schema import schema
+    from chaos.record.store import pretty
 
     sys.stdout.write(pretty(schema()).decode())

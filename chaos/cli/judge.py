@@ -1,4 +1,4 @@
-"""`chaos check` and `chaos report`: the second half of a run, redone from its files alone."""
+"""`chaos check` and `chaos report`: repeat the second half of a run, using only its files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from chaos import safe
 from chaos.cli.options import runs_option
 
 
@@ -15,21 +16,21 @@ from chaos.cli.options import runs_option
 @runs_option
 def check_command(run: str, runs: Path) -> int:
     """Judge a run again from its files and write findings.json. The exit code is the verdict's."""
-    from chaos.journal import Journal
-    from chaos.judge import judge
-    from chaos.reports import json as findings
-    from chaos.reports import label
-    from chaos.reports.words import outcome
-    from chaos.store import find, write
+    from chaos.judge.judge import judge
+    from chaos.record.journal import Journal
+    from chaos.record.store import find, write
+    from chaos.report import label
+    from chaos.report.formats import findings
+    from chaos.report.words import outcome
 
     folder = find(runs, run)
     journal = Journal.load(folder)
     judgement = judge(journal, label(folder))
     write(folder / "findings.json", findings.render(journal, judgement).encode())
     for finding in judgement.findings:
-        gap = f" (known gap: {finding.known_gap})" if finding.known_gap else ""
-        click.echo(f"{outcome(finding):<12} {finding.check}: {finding.summary}{gap}")
-    click.echo(f"{judgement.verdict.value:<12} {folder}")
+        gap = f" (expected failure: {finding.xfail})" if finding.xfail else ""
+        click.echo(f"{outcome(finding):<12} {safe.line(f'{finding.check}: {finding.summary}{gap}')}")
+    click.echo(f"{judgement.badge:<12} {folder}")
     return judgement.exit_code
 
 
@@ -38,7 +39,7 @@ def check_command(run: str, runs: Path) -> int:
 @runs_option
 def report_command(run: str, runs: Path) -> int:
     """Write report.html, report.md, junit.xml and findings.json of a run again, and print its summary."""
-    from chaos.store import find
+    from chaos.record.store import find
 
     folder = find(runs, run)
     click.echo(summary(folder, write=True), nl=False)
@@ -46,10 +47,10 @@ def report_command(run: str, runs: Path) -> int:
 
 
 def summary(folder: Path, write: bool = False) -> str:
-    """What a terminal shows of a run; with `write` its reports are made again too."""
-    from chaos.journal import Journal
-    from chaos.judge import judge
-    from chaos.reports import label, terminal, write_all
+    """The summary of a run for a terminal; with `write` its reports are written again, too."""
+    from chaos.judge.judge import judge
+    from chaos.record.journal import Journal
+    from chaos.report import label, terminal, write_all
 
     journal = Journal.load(folder)
     judgement = judge(journal, label(folder))

@@ -1,4 +1,4 @@
-"""`chaos list`: the experiments of this project, or the runs made so far."""
+"""`chaos list`: lists the experiments of this project, or past runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from chaos.cli.options import TARGETS, experiment_files
+from chaos import safe
+from chaos.cli.options import TARGETS, experiment_file, stack_option
 from chaos.errors import BadExperiment
 from chaos.model import Verdict
 
@@ -19,15 +20,15 @@ VERDICTS = (*(v.value for v in Verdict), "running", "unjudged")
 )
 @click.option("--runs", is_flag=False, flag_value="runs", type=click.Path(path_type=Path), metavar="[DIR]",
               help="The runs made so far instead, the newest first; DIR: where they are kept (runs).")  # fmt: skip
-@click.option("--runs-made", is_flag=True, hidden=True, help="What --runs was called.")
+@click.option("--runs-made", is_flag=True, hidden=True, help="The former name of --runs.")
 @click.option("--experiment", default="", help="With --runs: of this experiment.")
 @click.option("--verdict", default="", type=click.Choice(["", *VERDICTS], case_sensitive=False),
               metavar="VERDICT", help=f"With --runs: {', '.join(VERDICTS)}.")  # fmt: skip
 @click.option("--target", default="", type=click.Choice(["", *TARGETS]), metavar="TARGET",
-              help="With --runs: played on it.")  # fmt: skip
-@click.option("--last", type=click.IntRange(1), help="With --runs: so many at most.")
+              help="With --runs: on this target.")  # fmt: skip
+@click.option("--last", type=click.IntRange(1), help="With --runs: at most this many.")
 @click.option("--json", "as_json", is_flag=True, help="With --runs: for programs, measures included.")
-@click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml")
+@stack_option
 def list_command(
     runs: Path | None,
     runs_made: bool,
@@ -38,7 +39,7 @@ def list_command(
     as_json: bool,
     stack_file: Path,
 ) -> None:
-    """List the experiments of this project with their claims, or the runs made so far with their verdicts."""
+    """List the experiments of this project with their claims, or past runs with their verdicts."""
     if runs is None and runs_made:
         runs = Path("runs")
     if runs is not None:
@@ -50,16 +51,17 @@ def list_command(
 
 
 def _experiments(stack_file: Path) -> None:
-    from chaos import experiment as experiments
+    from chaos import yamlfile
+    from chaos.experiment import file as experiments
 
     wrong: list[str] = []
-    for file in experiment_files(stack_file.parent):
+    for name in yamlfile.names(stack_file.parent / "experiments"):
         try:
-            found = experiments.read(file)
+            found = experiments.read(experiment_file(name, stack_file.parent))
         except BadExperiment as e:
             wrong += e.problems
         else:
-            click.echo(f"{found.name:<16} {found.claim}")
+            click.echo(f"{found.name:<16} {safe.line(found.claim)}")
     if wrong:
         raise BadExperiment(*wrong)
 
@@ -67,8 +69,8 @@ def _experiments(stack_file: Path) -> None:
 def _runs(runs: Path, experiment: str, verdict: str, target: str, last: int | None, as_json: bool) -> str:
     import msgspec
 
-    from chaos.history import History, words
-    from chaos.store import pretty
+    from chaos.record.history import History, words
+    from chaos.record.store import pretty
 
     with History(runs) as history:
         found = history.runs(experiment, verdict, target)[:last]
@@ -77,7 +79,7 @@ def _runs(runs: Path, experiment: str, verdict: str, target: str, last: int | No
         rows = [msgspec.to_builtins(run) | {"measures": m} for run, m in zip(found, measured, strict=True)]
         return pretty(rows).decode()
     lines = (
-        f"{run.verdict:<13} {runs / run.path}  {run.target:<8} {run.posture:<9} {'; '.join(words(m))}".rstrip() + "\n"
+        f"{run.badge:<13} {runs / run.path}  {run.target:<8} {run.posture:<9} {'; '.join(words(m))}".rstrip()
         for run, m in zip(found, measured, strict=True)
     )
-    return "".join(lines) or f"no such run in {runs}/\n"
+    return "".join(f"{safe.line(line)}\n" for line in lines) or f"no matching run in {runs}/\n"

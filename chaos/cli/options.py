@@ -1,122 +1,189 @@
-"""Options that several commands share, and what they come to: a stack, an experiment, a target."""
+"""Options that several commands share, and what they refer to: a stack, an experiment, a target."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from chaos import naming
+from chaos.cli import out
 from chaos.errors import BadExperiment
+from chaos.targets.known import KNOWN, boxed
 
 if TYPE_CHECKING:
-    from chaos.experiment import Experiment
-    from chaos.plan import Plan
+    from chaos.experiment.file import Experiment
+    from chaos.experiment.plan import Plan
+    from chaos.experiment.stack import Stack
     from chaos.protocols import Target
-    from chaos.stackfile import Stack
 
 F = TypeVar("F", bound=Callable[..., Any])
-TARGETS = ("compose", "process")
+
+stack_option = click.option(
+    "--stack",
+    "stack_file",
+    type=click.Path(path_type=Path),
+    default=naming.STACK,
+    show_default=True,
+    help="The stack's Compose file.",
+)
+TARGETS = tuple(KNOWN)
+
+
+def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Check the target when the option is used, because targets may have been added since the import."""
+    if value is not None and value not in KNOWN:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(map(repr, KNOWN))}.", ctx, param)
+    return value
 
 
 def stacked(command: F) -> F:
-    """--stack, --target, --posture and --set: which stack, where, and with which knobs."""
+    """--stack, --target, --posture and --set: which stack, on which target, with which knobs."""
     for option in (
         click.option(
-            "--set", "sets", metavar="KNOB=VALUE", multiple=True, help="Set one knob on top (repeatable)."
+            "--set",
+            "sets",
+            metavar="KNOB=VALUE",
+            multiple=True,
+            help="Set one knob on top of the posture (repeatable).",
         ),
-        click.option("--posture", help="The stack's named set of knobs, e.g. as-was or remedied."),
+        click.option("--posture", help="A named set of the stack's knobs, e.g. as-was or remedied."),
         click.option(
             "--target",
-            type=click.Choice(TARGETS),
-            help="compose: containers. process: local processes in a box. Default: compose where an engine answers.",
+            callback=_known,
+            metavar=f"[{'|'.join(TARGETS)}]",
+            help="compose: containers. process: local processes in a box. Default: compose if an engine answers.",
         ),
-        click.option(
-            "--stack",
-            "stack_file",
-            type=click.Path(path_type=Path),
-            default="docker-compose.yml",
-            show_default=True,
-            help="The stack's description.",
-        ),
+        stack_option,
     ):
         command = option(command)
     return command
 
 
-def planned(command: F) -> F:
-    """What makes one plan of an experiment: the seed, --short, --without."""
+@dataclass(frozen=True)
+class Asked:
+    """The request for one plan, from the options of `planned`."""
+
+    experiment: str  # its name or file
+    seed: int
+    short: bool
+    without: tuple[str, ...]
+    stack_file: Path
+    target: str | None
+    posture: str | None
+    sets: tuple[str, ...]
+
+    @property
+    def file(self) -> Path:
+        """The experiment's file. Raises BadExperiment with the nearest name."""
+        return experiment_file(self.experiment, self.stack_file.parent)
+
+    def read(self) -> Experiment:
+        """The experiment. Raises BadExperiment with every problem of the file."""
+        from chaos.experiment import file as experiments
+
+        return experiments.read(self.file, self.short)
+
+
+def planned(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of plan, run and sweep, which all plan an experiment.
+
+    The command gets them as `Asked`, followed by its own options.
+    """
+
+    @functools.wraps(command)
+    def asking(**options: Any) -> Any:
+        asked = Asked(**{field.name: options.pop(field.name) for field in fields(Asked)})
+        return command(asked, **options)
+
+    found: Callable[..., Any] = asking
     for option in (
         click.option("--without", metavar="CHECK", multiple=True, help="Leave out checks of this kind, e.g. promql."),
-        click.option("--short", is_flag=True, help="The experiment's short form, for tests."),
-        click.option("--seed", type=int, default=7, show_default=True, help="All randomness comes from it."),
+        click.option("--short", is_flag=True, help="Run the experiment's short form."),
+        click.option("--seed", type=int, default=7, show_default=True, help="The seed of all randomness."),
         click.argument("experiment"),
     ):
-        command = option(command)
-    return command
+        found = option(found)
+    return stacked(found)
 
 
 runs_option = click.option(
-    "--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where runs are kept."
+    "--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="The folder of runs."
 )
 
 
+def renamed(old: str, new: str) -> None:
+    """Warn that an option was given by its former name, which works for one more release."""
+    click.echo(f"warning: {old} is now {new}; the next release no longer accepts {old}", err=True)
+
+
 def pairs(sets: Sequence[str]) -> dict[str, str]:
-    """`KNOB=VALUE` texts as a dict. Raises BadExperiment."""
+    """`KNOB=VALUE` texts as a dict, with hidden values restored. Raises BadExperiment."""
+    from chaos import redaction
+
+    found = {}
     for text in sets:
-        if "=" not in text:
-            raise BadExperiment(f"--set {text}: expected KNOB=VALUE, e.g. --set boot_lanes=8")
-    return dict(text.split("=", 1) for text in sets)
+        knob, equals, value = text.partition("=")
+        if not equals:
+            raise BadExperiment(f"--set {redaction.shown('', text)}: expected KNOB=VALUE, e.g. --set boot_lanes=8")
+        real = redaction.restored(knob, value, os.environ)
+        if real is None:
+            own = f'{redaction.CARRIED}=\'{{"{knob}": "…"}}\''
+            raise BadExperiment(f"--set {text}: found a hidden value, expected the real one: write it, or set {own}")
+        found[knob] = real
+    return found
 
 
 def experiment_file(name: str, root: Path) -> Path:
-    """The file of an experiment given by path or by name. Raises BadExperiment with the nearest name."""
+    """The file of an experiment, given by path or name. Raises BadExperiment with the nearest name."""
+    from chaos import yamlfile
     from chaos.registry import hint
 
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         return Path(name)
-    path = root / "experiments" / f"{name}.yaml"
     if not root.joinpath("experiments").is_dir():
         raise BadExperiment(f"no folder {root / 'experiments'}; run chaos in the project's folder, or name the stack's "
                             "description with --stack FILE")  # fmt: skip
-    if not path.exists():
-        known = [p.stem for p in experiment_files(root)]
-        raise BadExperiment(f"no experiment called {name!r} in {path.parent}; {hint(name, known)}")
+    path = yamlfile.find(root / "experiments", name)
+    if path is None:
+        known = hint(name, yamlfile.names(root / "experiments"))
+        raise BadExperiment(f"no experiment called {name!r} in {root / 'experiments'}; {known}")
     return path
-
-
-def experiment_files(root: Path) -> list[Path]:
-    return sorted((root / "experiments").glob("*.yaml"))
 
 
 def read_stack(
     file: Path, target: str, experiment: Experiment | None, posture: str | None, sets: Sequence[str]
 ) -> Stack:
-    """The stack under the posture asked for, else the experiment's, else the file's first."""
-    from chaos import stackfile
+    """The stack with the requested posture, else the experiment's, else the file's first."""
+    from chaos.experiment import stack as stackfile
 
     wanted = posture or (experiment.stack.posture if experiment else None)
     given, own = pairs(sets), {}
     if experiment is not None:
         own = {k: _typed(k, given.pop(k), v) if k in given else v for k, v in experiment.knobs.items()}
         given = {k: json.dumps(v) for k, v in experiment.stack.sets.items()} | given
-    stack = stackfile.read(file, wanted, given, environ=os.environ, strict=target == "process")
+    stack = stackfile.read(file, wanted, given, environ=os.environ, strict=boxed(target))
     if shared := sorted(set(own) & set(stack.settings)):
         raise BadExperiment(f"knobs: {', '.join(shared)}: the stack has such a knob; write it under `stack.set`")
-    return replace(stack, settings={**stack.settings, **own})
+    stack = replace(stack, settings={**stack.settings, **own})
+    out.hide(stack.hider())
+    return stack
 
 
 def _typed(knob: str, text: str, default: Any) -> Any:
-    """`--set KNOB=text` as a value of the kind the experiment gave it. Raises BadExperiment."""
-    import yaml
+    """`--set KNOB=text` as a value of the type in the experiment. Raises BadExperiment."""
+    from chaos import redaction, yamlfile
 
-    value = yaml.load(text, Loader=yaml.CSafeLoader)
+    where = f"--set {redaction.assignment(f'{knob}={text}')}"
+    value = yamlfile.value(text, where)
     if type(value) is not type(default):
-        raise BadExperiment(f"--set {knob}={text}: expected something like {default!r}, of the same kind")
+        raise BadExperiment(f"{where}: expected something like {redaction.shown(knob, default)!r}, of the same kind")
     return value
 
 
@@ -128,31 +195,32 @@ def make_plan(
     seed: int,
     short: bool,
     without: Sequence[str],
-    leashed: bool = False,
+    no_faults: bool = False,
 ) -> Plan:
-    """Raises BadExperiment with every problem of the experiment under this stack, target and seed."""
-    from chaos import ownership, planning
+    """Make a plan. Raises BadExperiment with every problem of the experiment with this stack, target and seed."""
+    import msgspec
 
-    users = stack.root / "experiments" / experiment.load.users
-    if not users.is_file():
-        raise BadExperiment(f"{file}: load.users: no file {users}; expected a users' file in the folder `experiments` "
-                            "beside the stack's description; another stack is named with --stack FILE")  # fmt: skip
-    try:
-        compile(users.read_bytes(), users, "exec")  # what it does is found out by the load, once the stack is up
-    except (SyntaxError, ValueError) as e:
-        raise BadExperiment(f"{users}:{getattr(e, 'lineno', None) or 1}: {getattr(e, 'msg', e)}") from None
+    from chaos.experiment import extensions, planning, users, xfail
+    from chaos.experiment.programs import programs
+
+    folder = stack.root / "experiments"
+    file_of_users = naming.file(f"{file}: load.users", folder, experiment.load.users, file.parent, folder, stack.root)
+    known = users.read(file_of_users)  # everything else about the file is checked by the load when the stack is up
     settings: Mapping[str, Any] = {**stack.settings, "short": short}
-    facts = incident(experiment, stack.root)
-    staff = ownership.declared(stack)
-    postures = tuple(stack.extension.get("postures") or ())
     choices = planning.Choices(
-        seed, settings, facts, frozenset(without), short, leashed, stack.between_zones_ms, staff, postures
+        seed=seed,
+        settings=settings,
+        found=extensions.found(experiment.blocks, stack),
+        without=frozenset(without),
+        short=short,
+        no_faults=no_faults,
+        between_zones_ms=stack.between_zones_ms,
+        postures=tuple(stack.extension.get("postures") or ()),
+        described=(*stack.nodes, *stack.elsewhere),
+        users=known,
     )
-    return planning.plan(str(file), experiment, target, choices)
-
-
-def incident(experiment: Experiment, root: Path) -> Mapping[str, Any]:
-    """The facts an experiment stands beside: seeds/NAME.yaml, {} where it names none. Raises BadExperiment."""
-    from chaos import seeds
-
-    return seeds.raw(seeds.path(root, experiment.incident)) if experiment.incident else {}
+    for words in xfail.outdated(experiment.checks):
+        click.echo(f"warning: {file}: {words}", err=True)
+    plan = planning.plan(str(file), experiment, target, choices)
+    found = programs(stack, plan, containers=target.contained)
+    return msgspec.structs.replace(plan, programs=found, kept_in=target.kept_in)

@@ -1,10 +1,9 @@
-"""`chaos run`: plan, play, judge, report."""
+"""`chaos run`: plans, executes, judges and reports."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,69 +12,86 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chaos.cli.options import experiment_file, make_plan, planned, read_stack, runs_option, stacked
-from chaos.errors import ChaosError
+from chaos.cli import out
+from chaos.cli.options import Asked, make_plan, planned, read_stack, renamed, runs_option
+from chaos.errors import ChaosError, Crash
+from chaos.run.signals import INTERRUPTED, interruptible
 
 if TYPE_CHECKING:
-    from chaos.cli.annotations import Annotations
-    from chaos.cli.metrics import Metrics
-    from chaos.cli.targets import Place
-    from chaos.guard import Guard
+    from chaos.experiment.plan import Plan, StopSpec
+    from chaos.experiment.stack import Stack
     from chaos.model import Event, Op
-    from chaos.plan import Plan, StopSpec
-    from chaos.protocols import CanHost, Load
-    from chaos.stackfile import Stack
-    from chaos.watchdog import Watchdog
+    from chaos.observe.annotations import Annotations
+    from chaos.observe.metrics import Metrics
+    from chaos.place import Place
+    from chaos.protocols import Load, Target
+    from chaos.run.stop_conditions import StopCondition
+    from chaos.run.watchdog import Watchdog
 
-INTERRUPTED = 130
-SAMPLE = 50  # people of each region who are asked while the run goes on; its report asks all
+SAMPLE = 50  # people of each region who are asked during the run; its report asks all
 
 
 @click.command(
     "run",
     epilog="Examples: chaos run zone-fire · chaos run zone-fire --posture remedied --seed 3 · "
-    "chaos run node-kill --target process --without promql · chaos run zone-fire --leashed",
+    "chaos run node-kill --target process --without promql · chaos run zone-fire --no-faults",
 )
-@stacked
 @planned
 @runs_option
-@click.option("--plain", is_flag=True, help="Lines instead of the live view, on a terminal too.")
-@click.option("--leashed", is_flag=True, help="Play everything but the faults and operators' acts; never a PASS.")
-@click.option("--metrics-port", type=int, default=9464, show_default=True, help="The harness's own /metrics; 0: none.")
-@click.option("--grafana", metavar="URL", help="Annotate faults there. Default: the Grafana of `chaos up --observe`.")
+@click.option("--into", type=click.Path(path_type=Path), help="The run's folder. Default: RUNS/EXPERIMENT/UTC-sSEED.")
+@click.option("--plain", is_flag=True, help="Print lines instead of the live view, even on a terminal.")
+@click.option(
+    "--no-faults", is_flag=True, help="Execute everything except faults and operators' acts. The run is never a PASS."
+)
+@click.option("--leashed", is_flag=True, hidden=True, help="The former name of --no-faults.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=9464,
+    show_default=True,
+    help="Port of the harness's own /metrics; 0 disables it.",
+)
+@click.option(
+    "--grafana", metavar="URL", help="Annotate faults in this Grafana. Default: the one of `chaos up --observe`."
+)
 def run_command(
-    experiment: str,
-    seed: int,
-    short: bool,
-    without: tuple[str, ...],
-    stack_file: Path,
-    target: str | None,
-    posture: str | None,
-    sets: tuple[str, ...],
+    asked: Asked,
     runs: Path,
+    into: Path | None,
     plain: bool,
+    no_faults: bool,
     leashed: bool,
     metrics_port: int,
     grafana: str | None,
 ) -> int:
-    """Start the stack, wait until it is steady under load, break it as planned, measure, judge, report.
+    """Start the stack, wait until it is steady under load, inject the planned faults, heal, judge and report.
 
-    A stack that `chaos up` left running is used and left running; otherwise the run starts and ends its own.
+    A stack that `chaos up` left running is used and left running. Otherwise the run starts and ends its own.
     """
-    from chaos import experiment as experiments
-    from chaos import halt
-    from chaos.cli import targets
+    from chaos import place
+    from chaos.place import leftovers
+    from chaos.run import halt
+    from chaos.targets import known
 
-    kind = targets.choose(target)
-    file = experiment_file(experiment, stack_file.parent)
-    made = experiments.read(file, short)
-    stack = read_stack(stack_file, kind, made, posture, sets)
-    what = f"{made.name}, seed {seed}, target {kind}"
-    with halt.admitted(what), targets.place(kind, stack, metrics_port, grafana=grafana) as place:
-        if place.elsewhere is not None:  # the embedded target plays the run inside its box
-            return place.elsewhere
-        plan = make_plan(file, made, targets.make(kind, stack), stack, seed, short, without, leashed)
-        return _Session(plan, stack, kind, place, plain).play(runs)
+    kind = known.choose(asked.target)
+    made = asked.read()
+    stack = read_stack(asked.stack_file, kind, made, asked.posture, asked.sets)
+    what = f"{made.name}, seed {asked.seed}"
+    with (
+        halt.admitted(f"{what}, target {kind}"),
+        place.held(kind, stack, f"run {what}") as lock,
+    ):
+        shown = place.Shown(metrics_port, grafana)
+        if place.in_another(kind):
+            return place.run_in_box(kind, stack, lock, shown)
+        if leashed:
+            renamed("--leashed", "--no-faults")
+        target, by = known.make(kind, stack), (asked.seed, asked.short, asked.without)
+        plan = make_plan(asked.file, made, target, stack, *by, no_faults or leashed)
+        with place.here(kind, stack, lock, shown) as here:
+            leftovers.clear(kind, stack, here)
+            place.undisputed(kind, stack)
+            return _Session(plan, stack, kind, here, plain).play(runs, into)
 
 
 @dataclass
@@ -86,103 +102,120 @@ class _Session:
     place: Place
     plain: bool  # no live view
 
-    def play(self, runs: Path) -> int:
-        from chaos import store
+    def play(self, runs: Path, into: Path | None) -> int:
+        from chaos import crash
+        from chaos.record import store
 
-        run = store.create(runs, self.plan).resolve()
-        with store.held(run):
+        run = (into or store.place(runs, self.plan.experiment, self.plan.seed)).resolve()
+        store.create(run)
+        with crash.caught(run), store.held(run):
             return self._play(run)
 
     def _play(self, run: Path) -> int:
-        from chaos import store
-        from chaos.playing import announcement
+        from chaos.record import store
 
-        store.save(run, self.plan, store.environment(sys.argv, self.kind))
+        store.save(run, self.plan, store.environment(sys.argv, self.kind), self.stack.hider(self.plan))
+        if self.place.lock:
+            self.place.lock.tell(run)
         p = self.plan
-        click.echo(announcement(p.experiment, p.seed, p.target, p.posture, _short(run)), err=True)
+        what = f"{p.experiment}: seed {p.seed}, target {p.target}, posture {p.posture or 'none'}"
+        click.echo(f"{what} → {_short(run)}", err=True)
         with self._shown(run) as shown:
             return self._played(run, shown)
 
     @contextlib.contextmanager
     def _shown(self, run: Path) -> Iterator[_Shown]:
-        """What is told to others while the run goes on, and for as long as they need to hear what it came to."""
-        from chaos.cli.annotations import Annotations
-        from chaos.cli.metrics import Metrics
-        from chaos.reports import label
+        """Metrics and annotations, during the run and until the verdict has been passed on."""
+        from chaos.incidents import carried
+        from chaos.observe.annotations import Annotations
+        from chaos.observe.metrics import Metrics
+        from chaos.report import label
 
         load = _Late()
         pipe = self.place.annotations
-        filed = self._filed if self.plan.people else None
+        filed = self._filed if carried.people(self.plan) else None
         with Metrics(self.plan, run, load.success, annotated=pipe is not None, filed=filed) as metrics:
             yield _Shown(metrics, Annotations(self.plan, label(run), pipe), load)
 
     def _filed(self, ops: Sequence[Op]) -> Iterator[tuple[float, str, str, float]]:
-        """What people reported of these operations, in a run that still goes on: of a sample, each for its many.
+        """Outage reports about these operations during a run, from a sample of people who each stand for several.
 
-        All of them would take a second of a processor that the stack needs, at every look.
+        Asking all of them would take a second of processor time that the stack needs, at every scrape.
         """
-        import msgspec
+        from chaos.incidents import carried
+        from chaos.incidents.measures.outage_reports import filed
+        from chaos.record.journal import Journal
 
-        from chaos.journal import Journal
-        from chaos.measures.outcry import filed
-
-        people = self.plan.people
+        people = carried.people(self.plan)
         assert people is not None
         few = min(SAMPLE, people.count)
-        plan = msgspec.structs.replace(self.plan, people=msgspec.structs.replace(people, count=few))
-        for report in filed(Journal(plan, (), tuple(ops))):
+        for report in filed(Journal(carried.fewer(self.plan, few), (), tuple(ops))):
             yield report.t, report.region, report.category, people.count / few
 
     def _played(self, run: Path, shown: _Shown) -> int:
-        from chaos import halt
-        from chaos.journal import Journal
-        from chaos.judge import judge
-        from chaos.reports import label, terminal, write_all
+        from chaos import crash
+        from chaos.judge.judge import judge
+        from chaos.model import Verdict
+        from chaos.record.journal import Journal
+        from chaos.report import label, terminal, write_all
+        from chaos.run import halt
 
-        error, interrupted = None, False
+        error, interrupted, watchdog = None, False, None
         try:
-            with self.place.guard() as watchdog:
+            log = run / "logs" / "watchdog.log"
+            with crash.caught(run), self.place.watched(log) as watchdog:
                 interrupted = asyncio.run(self._perform(run, watchdog, shown))
         except ChaosError as e:
             error = e
+            if not (run / "journal.jsonl").exists():
+                raise
         journal = Journal.load(run)
         judgement = judge(journal, label(run))
         write_all(run, journal, judgement)
         click.echo(terminal.render(journal, judgement, color=sys.stdout.isatty()), nl=False)
-        if error is not None and not any(journal.of("run.error")):  # else it has been said twice already
+        told = any(journal.of("run.error"))
+        if error is not None and (not told or isinstance(error, Crash)):  # otherwise it was printed twice already
             click.echo(f"chaos: {error}", err=True)
+        cleared = "everything is healed and ended"
+        if watchdog and watchdog.abandoned:
+            cleared = "a watchdog keeps trying to clear up"
+            click.echo("chaos: the stack could not be cleared up; a watchdog keeps trying, and holds the stack "
+                       f"meanwhile. Its log is {_short(run / 'logs' / 'watchdog.log')}", err=True)  # fmt: skip
         if interrupted:
             if found := halt.halted():
                 click.echo(f"chaos: {found.words}", err=True)
-            click.echo(f"chaos: interrupted; everything is healed and ended, the journal is in {_short(run)}", err=True)
+            click.echo(f"chaos: interrupted; {cleared}, the journal is in {_short(run)}", err=True)
             return INTERRUPTED
-        shown.metrics.judged(judgement.verdict, judgement.measures.get("rto_s", {}))
-        if not self.place.owned:  # then its Prometheus goes on, and is to know the verdict
+        shown.metrics.judged(judgement.verdict, judgement.measures.rto_s)
+        if not self.place.owned:  # then its Prometheus keeps running and has to get the verdict
             shown.metrics.asked_again()
-        return judgement.exit_code
+        return (judgement.verdict if error is None or told else judgement.verdict | Verdict.ERROR).exit_code
 
     async def _perform(self, run: Path, watchdog: Watchdog | None, shown: _Shown) -> bool:
-        """Play the plan beside progress and metrics. True if somebody interrupted it."""
+        """Execute the plan with progress and metrics. Returns True if it was interrupted."""
         from chaos import registry
-        from chaos.cli import targets
-        from chaos.cli.metrics import listen
-        from chaos.cli.progress import Progress
-        from chaos.lease import Lease
+        from chaos.experiment import sense
         from chaos.load.locustload import LocustLoad
+        from chaos.observe.live.progress import Progress
+        from chaos.observe.metrics import listen
         from chaos.probes import machine
-        from chaos.recorder import Recorder
-        from chaos.run import Cast
-        from chaos.run import run as orchestrate
+        from chaos.protocols.capabilities import HOST
+        from chaos.run.lease import Lease
+        from chaos.run.orchestrator import run as orchestrate
+        from chaos.run.recorder import Recorder
+        from chaos.run.stage import Participants
+        from chaos.targets import known
 
         plan = self.plan
         progress = Progress(run, self.plain)
-        target = targets.make(self.kind, self.stack, run / "logs", progress.note)
-        load = LocustLoad(target, plan.load, run, self.stack.root, steady=plan.steady)
+        hider = self.stack.hider(plan)
+        out.hide(hider)
+        target = known.make(self.kind, self.stack, run / "logs", lambda text: progress.note(hider.text(text)))
+        named = sorted({name for _, name in sense.journeys(plan)})
+        load = LocustLoad(target.can.need(HOST), plan.load, run, self.stack.root, steady=plan.steady, journeys=named)
         faults = {s.id: registry.build(registry.load("chaos.faults", s.fault), s.params) for s in plan.steps}
-        probes = [
-            registry.load("chaos.probes", p.kind)(target, p.name, p.every, **p.params) for p in plan.probes
-        ]
-        probes += [machine.Machine()] if machine.STAT.exists() else []
+        probes = [registry.load("chaos.probes", p.kind)(target, p.name, p.every, **p.params) for p in plan.probes]
+        probes += [machine.Machine(target)] if machine.STAT.exists() else []
 
         def seen() -> Mapping[str, tuple[int, int]]:
             return load.success(2.0)
@@ -198,13 +231,15 @@ class _Session:
                     metrics.serve([listen(self.place.gateway, self.place.metrics_port)])
 
             metrics.serve(self.place.sockets)
-            recorder = Recorder(run / "journal.jsonl", tell)
-            guards = [_guard(spec, target, load) for spec in plan.stops]
-            triggers = {s.id: _guard(s.until, target, load) for s in plan.steps if s.until}
-            cast = Cast(target, faults, load, probes, self.place.owned, guards, Lease(watchdog), triggers)
+            recorder = Recorder(run / "journal.jsonl", tell, hider)
+            conditions = [_stop_condition(spec, target, load) for spec in plan.stops]
+            triggers = {s.id: _stop_condition(s.until, target, load) for s in plan.steps if s.until}
+            participants = Participants(
+                target, faults, load, probes, self.place.owned, conditions, Lease(watchdog), triggers
+            )
             with interruptible() as interruption, contextlib.closing(recorder):
                 try:
-                    await orchestrate(plan, cast, recorder)
+                    await orchestrate(plan, participants, recorder)
                 except asyncio.CancelledError:
                     if not interruption.count:
                         raise
@@ -213,7 +248,7 @@ class _Session:
 
 @dataclass
 class _Late:
-    """Success of late, of a load that is only made once the run begins."""
+    """The recent success rate of a load that does not exist before the run starts."""
 
     success_of: Callable[[], Mapping[str, tuple[int, int]]] = dict
 
@@ -228,48 +263,18 @@ class _Shown:
     load: _Late
 
 
-def _guard(spec: StopSpec, target: CanHost, load: Load) -> Guard:
-    from chaos import guard, registry
+def _stop_condition(spec: StopSpec, target: Target, load: Load) -> StopCondition:
+    from chaos import registry
+    from chaos.run import stop_conditions
 
     if spec.kind == "success":
-        return guard.Guard(spec, guard.users(load, spec))
-    probe = registry.load("chaos.probes", spec.kind)(target, spec.id, guard.EVERY, expr=spec.of)
-    return guard.Guard(spec, guard.measured(probe))
-
-
-@dataclass
-class _Interruption:
-    count: int = 0
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[_Interruption]:
-    """The first Ctrl-C (or SIGTERM, SIGHUP) cancels this task; any further one only says that we are at it."""
-    loop, task, seen = asyncio.get_running_loop(), asyncio.current_task(), _Interruption()
-    assert task is not None
-
-    def interrupt() -> None:
-        seen.count += 1
-        if seen.count == 1:
-            click.echo("interrupted: healing and ending, please wait", err=True)
-            task.cancel()
-        else:
-            click.echo("still healing and ending; nothing is left behind if you let it finish", err=True)
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield seen
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
-            if seen.count:  # what was played is still to be judged and told; a third Ctrl-C shall not lose that
-                signal.signal(number, signal.SIG_IGN)
+        return stop_conditions.StopCondition(spec, stop_conditions.users(load, spec))
+    probe = registry.load("chaos.probes", spec.kind)(target, spec.id, stop_conditions.EVERY, expr=spec.of)
+    return stop_conditions.StopCondition(spec, stop_conditions.measured(probe))
 
 
 def _short(path: Path) -> str:
-    """Relative where it lies below the current folder: what a person would type."""
+    """The path relative to the current folder, if it is below it."""
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)

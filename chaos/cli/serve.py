@@ -1,8 +1,9 @@
-"""`chaos serve`: all runs on a page of this machine's own, for a browser on it."""
+"""`chaos serve`: shows all runs on a local web page."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 PORT = 8470
-NAMES = ("127.0.0.1", "localhost")  # that a request may call us: a page elsewhere that resolves to us is refused
+NAMES = ("127.0.0.1", "localhost")  # accepted host names: other names that resolve to us are refused
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -29,12 +30,18 @@ HEADERS = {
 
 
 @click.command("serve", epilog="Examples: chaos serve · chaos serve --port 0 --runs /tmp/runs")
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any that is free.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
 @runs_option
 def serve_command(port: int, runs: Path) -> None:
-    """List all runs on a page at 127.0.0.1: search them, compare them side by side, read their reports.
+    """Serve a local web page with all runs: search them, compare them side by side, read their reports.
 
-    It reads, and writes nothing but the index of runs. Ctrl-C ends it.
+    It listens on 127.0.0.1 and writes nothing except the index of runs. Ctrl-C ends it.
     """
     with _listen(port) as sock:
         click.echo(f"http://{ADDRESS}:{sock.getsockname()[1]}/  shows the runs in {runs}/; Ctrl-C ends it")
@@ -42,7 +49,7 @@ def serve_command(port: int, runs: Path) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    """Raises ChaosError."""
+    """A listening socket. Raises ChaosError."""
     try:
         return socket.create_server((ADDRESS, port))
     except OSError as e:
@@ -52,10 +59,10 @@ def _listen(port: int) -> socket.socket:
 
 
 def application(runs: Path) -> web.Application:
-    """The site as aiohttp has it: one handler, every answer with the headers."""
+    """The site as an aiohttp application: one handler, which adds the headers to every response."""
     from aiohttp import web
 
-    from chaos.serve.site import Site
+    from chaos.report.site.site import Site
 
     site = Site(runs)
 
@@ -71,16 +78,35 @@ def application(runs: Path) -> web.Application:
     return app
 
 
+def _log() -> logging.Logger:
+    """A log without tracebacks for clients that do not speak HTTP or disconnect."""
+    from aiohttp.http_exceptions import HttpProcessingError
+
+    def ours(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
+
+    log = logging.getLogger(__name__)
+    log.addFilter(ours)
+    return log
+
+
+def runner(runs: Path) -> web.AppRunner:
+    """The runner for the application."""
+    from aiohttp import web
+
+    return web.AppRunner(application(runs), access_log=None, logger=_log())
+
+
 async def _serve(runs: Path, sock: socket.socket) -> None:
     from aiohttp import web
 
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    runner = web.AppRunner(application(runs), access_log=None)
-    await runner.setup()
+    site = runner(runs)
+    await site.setup()
     try:
-        await web.SockSite(runner, sock).start()
+        await web.SockSite(site, sock).start()
         await ended.wait()
     finally:
-        await runner.cleanup()
+        await site.cleanup()

@@ -1,4 +1,4 @@
-"""`chaos simulate`: a whole site and all its users, computed from the same plant, postures and mechanism as a run."""
+"""`chaos simulate`: computes a whole site with all its users, from the plant, postures and mechanism of a run."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chaos.cli.options import experiment_file, pairs, read_stack, runs_option
+from chaos import redaction
+from chaos.cli.options import experiment_file, pairs, read_stack, runs_option, stack_option
 from chaos.errors import BadExperiment
 
 if TYPE_CHECKING:
-    from chaos.dossier import Dossier
-    from chaos.measures.calibration import Measured
-    from chaos.models.simulation.scene import Scene
-    from chaos.reports.simulation import Told
-    from chaos.simulation import Setting, Simulation
+    from chaos.incidents.dossier import Dossier
+    from chaos.incidents.report.simulation import Told
+    from chaos.incidents.simulation.file import Setting, Simulation
+    from chaos.incidents.simulation.model.scene import Scene
+    from chaos.judge.measures.calibration import Measured
 
 MOST = {"servers": 10_000_000, "users": 10_000_000_000, "lanes": 100_000}
 
 
 class _Number(click.ParamType[int]):
-    """A whole number above 0, as people write large ones: 32000, 32_000, 53e6."""
+    """A positive integer in a usual notation: 32000, 32_000, 53e6."""
 
     name = "number"
 
@@ -44,17 +45,25 @@ class _Number(click.ParamType[int]):
 @click.command("simulate", epilog="Example: chaos simulate kakao-2022-10-15 --servers 32000 --users 53e6 "
                "--calibrate last")  # fmt: skip
 @click.argument("incident")
-@click.option("--servers", type=_Number(MOST["servers"]), help="Of the burned site. Default: the experiment's plant.")
-@click.option("--users", type=_Number(MOST["users"]), help="Default: those affected, as the dossier has them.")
-@click.option("--lanes", type=_Number(MOST["lanes"]), help="Servers that boot at a time. Default: the posture's.")
+@click.option(
+    "--servers", type=_Number(MOST["servers"]), help="Servers of the burned site. Default: the experiment's plant."
+)
+@click.option(
+    "--users", type=_Number(MOST["users"]), help="Number of users. Default: those affected, from the dossier."
+)
+@click.option(
+    "--lanes", type=_Number(MOST["lanes"]), help="Servers that boot at the same time. Default: the posture's."
+)
 @click.option("--seed", type=int, default=7, show_default=True, help="All randomness comes from it.")
 @click.option("--posture", help="The stack's named set of knobs, e.g. as-was or remedied.")
 @click.option("--set", "sets", metavar="KNOB=VALUE", multiple=True, help="A knob of the stack, or an assumption.")
 @click.option("--calibrate", metavar="RUN", multiple=True, help="Take service, boot and failover times from this run.")
-@click.option("--json", "as_json", is_flag=True, help="Everything, hour by hour, for programs.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with the curves here.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, hour by hour.")
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page with the curves to this file."
+)
 @runs_option
-@click.option("--stack", "stack_file", type=click.Path(path_type=Path), default="docker-compose.yml")
+@stack_option
 def simulate_command(
     incident: str,
     servers: int | None,
@@ -69,18 +78,18 @@ def simulate_command(
     runs: Path,
     stack_file: Path,
 ) -> None:
-    """Compute how a whole site burns and comes back, and say what the computation stands on.
+    """Simulate how a whole site fails and recovers, and list the assumptions.
 
     The plant, the postures, the seats and the operators' hour are the experiment's; nothing is started.
     """
     sizes = {"servers": servers, "users": users, "lanes": lanes}
     told = _tell(stack_file, incident, sizes, seed, posture, sets, calibrate, runs)
-    from chaos.reports import simulation as report
-    from chaos.reports import simulationpage
-    from chaos.store import pretty, write
+    from chaos.incidents.report import simulation as report
+    from chaos.incidents.report import simulation_page
+    from chaos.record.store import pretty, write
 
     if html:
-        write(html, simulationpage.render(told).encode())
+        write(html, simulation_page.render(told).encode())
     if as_json:
         click.echo(pretty(report.document(told)).decode(), nl=False)
         return
@@ -99,25 +108,26 @@ def _tell(
     calibrate: tuple[str, ...],
     runs: Path,
 ) -> Told:
-    from chaos import seeds, simulation
-    from chaos.models.simulation import simulate
-    from chaos.reports.beside import beside
-    from chaos.reports.simulation import Told
+    from chaos.incidents import file as dossiers
+    from chaos.incidents.report.beside import beside
+    from chaos.incidents.report.simulation import Told
+    from chaos.incidents.simulation import file as simulations
+    from chaos.incidents.simulation.model import simulate
 
     root = stack_file.parent
-    dossier = seeds.read(seeds.path(root, incident))
-    settled = setting(stack_file, simulation.read(root, incident), dossier, seed, posture, sets, sizes,
+    dossier = dossiers.read(dossiers.path(root, incident))
+    settled = setting(stack_file, simulations.read(root, incident), dossier, seed, posture, sets, sizes,
                       _measured(root, runs, calibrate, incident))  # fmt: skip
-    made = simulation.scene(settled, sizes["users"] or _affected(dossier), sizes["servers"], sizes["lanes"])
+    made = simulations.scene(settled, sizes["users"] or _affected(dossier), sizes["servers"], sizes["lanes"])
     _fits(made)
-    variants = list(simulation.variants(made, dossier))
+    variants = list(simulations.variants(made, dossier))
     result, *others = simulate([made, *(s for _, _, s in variants)], seed)
     reproduced = frozenset(n for c in settled.plan.checks for n in c.params.get("reproduced", ()))
     return Told(
         dossier=dossier,
         result=result,
         rows=beside(result, dossier, settled.plan.settings, reproduced),
-        given=[(g.name, g.value, g.source) for g in simulation.given(settled, made)],
+        given=[(g.name, g.value, g.source) for g in simulations.given(settled, made)],
         what_if=[(knob, value, r) for (knob, value, _), r in zip(variants, others, strict=True)],
         seed=seed,
         again=_again(incident, sizes, seed, posture, sets, calibrate),
@@ -134,41 +144,45 @@ def setting(
     sizes: Mapping[str, int | None],
     measured: Mapping[str, tuple[Measured, str]],
 ) -> Setting:
-    """All that a scene is made from, the experiment planned on nodes of no target. Raises BadExperiment."""
-    from chaos import experiment as experiments
-    from chaos import planning, seeds, simulation
-    from chaos.targets.memory import Memory
+    """Everything needed for a simulation, with the experiment planned without a target. Raises BadExperiment."""
+    from chaos.experiment import file as experiments
+    from chaos.experiment import planning
+    from chaos.incidents import file as dossiers
+    from chaos.incidents.simulation import file as simulations
+    from chaos.targets.memory.target import Memory
 
     root = stack_file.parent
-    mine = {k: v for k, v in pairs(sets).items() if k in simulation.Assumed.__struct_fields__}
+    mine = {k: v for k, v in pairs(sets).items() if k in simulations.Assumed.__struct_fields__}
     rest = [text for text in sets if text.partition("=")[0] not in mine]
     file = experiment_file(found.experiment, root)
     experiment = experiments.read(file)
     stack = read_stack(stack_file, "memory", experiment, posture, rest)
-    choices = planning.Choices(seed, {**stack.settings, "short": False}, seeds.raw(seeds.path(root, dossier.id)))
-    made = simulation.Setting(
+    facts = {"incident": dossiers.raw(dossiers.path(root, dossier.id))}
+    choices = planning.Choices(seed, {**stack.settings, "short": False}, facts)
+    made = simulations.Setting(
         found, experiment, planning.plan(str(file), experiment, Memory(stack.nodes), choices), dossier,
-        simulation.assume(found, mine), measured, frozenset([*mine, *(k for k, v in sizes.items() if v)]),
+        simulations.assume(found, mine), measured, frozenset([*mine, *(k for k, v in sizes.items() if v)]),
     )  # fmt: skip
-    simulation.check(str(file), made)
+    simulations.check(str(file), made)
     return made
 
 
-def _measured(
-    root: Path, runs: Path, calibrate: tuple[str, ...], incident: str
-) -> Mapping[str, tuple[Measured, str]]:
-    """What each of these runs measured; the last that shows a figure has it."""
-    from chaos import simulation
-    from chaos.journal import Journal
-    from chaos.measures.calibration import calibration
-    from chaos.reports import label
-    from chaos.store import find
+def _measured(root: Path, runs: Path, calibrate: tuple[str, ...], incident: str) -> Mapping[str, tuple[Measured, str]]:
+    """The measurements of these runs; for each figure the last run that has it counts."""
+    from chaos.incidents.simulation import file as simulations
+    from chaos.judge.measures.calibration import calibration
+    from chaos.record.journal import Journal
+    from chaos.record.store import find
+    from chaos.report import label
 
     found: dict[str, tuple[Measured, str]] = {}
     for name in calibrate:
-        of = simulation.read(root, incident)
+        of = simulations.read(root, incident)
         run = find(runs, name)
-        measured = calibration(Journal.load(run), of.crowd, of.log_in)
+        journal = Journal.load(run)
+        if journal.damage:
+            raise BadExperiment(f"--calibrate {name}: {run} cannot be read as a whole; `chaos check {run}` says where")
+        measured = calibration(journal, of.crowd, of.log_in)
         if not measured:
             raise BadExperiment(f"--calibrate {name}: {run} shows neither service, boot nor failover times; take a "
                                 f"whole run of {of.experiment}")  # fmt: skip
@@ -201,7 +215,7 @@ def _again(
     parts = [f"chaos simulate {incident} --seed {seed}"]
     parts += [f"--{k} {v}" for k, v in sizes.items() if v]
     parts += [f"--posture {posture}"] if posture else []
-    parts += [f"--set {text}" for text in sets] + [f"--calibrate {run}" for run in calibrate]
+    parts += [f"--set {redaction.assignment(text)}" for text in sets] + [f"--calibrate {run}" for run in calibrate]
     return " ".join(parts)
 
 

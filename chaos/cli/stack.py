@@ -3,106 +3,231 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaos.cli import targets
-from chaos.cli.options import read_stack, stacked
+from chaos import place, safe
+from chaos.cli import out
+from chaos.cli.options import TARGETS, read_stack, stacked
+from chaos.errors import ChaosError, StackInUse
 from chaos.model import Verdict
+from chaos.place import leftovers, standing
+from chaos.run import stack_lock
+from chaos.run.cancellation import through
+from chaos.run.signals import INTERRUPTED, Interruption, ended_once, ignored, interruptible, to_its_end
+from chaos.targets import known
+
+if TYPE_CHECKING:
+    from chaos.experiment.stack import Stack
+    from chaos.run.stack_lock import StackLock
+    from chaos.run.watchdog import Watchdog
+
+YIELDS = 10.0  # seconds that a watchdog may take to end when `chaos down` replaces it
 
 
 @click.command("up", epilog="Examples: chaos up --posture remedied · chaos up --observe")
 @stacked
-@click.option("--observe", is_flag=True, help="Start Grafana beside it, and say where it and Prometheus answer.")
-def up_command(
-    stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...], observe: bool
-) -> int:
-    """Build what is missing, start the stack, wait until every node is healthy, and leave it running."""
-    from chaos.cli import observe as observing
-    from chaos.targets import box
+@click.option("--observe", is_flag=True, help="Also start Grafana, and print its address and Prometheus'.")
+def up_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...], observe: bool) -> int:
+    """Build missing images, start the stack, wait until every node is healthy, and leave it running.
 
-    kind = targets.choose(target)
+    If it is interrupted or killed, it removes everything of a stack that was not running before.
+    """
+    from chaos.cli import observe as observing
+    from chaos.targets.box import box
+
+    kind = known.choose(target)
     stack = read_stack(stack_file, kind, None, posture, sets)
     if observe:
-        observing.services(stack)  # said before anything is started
-    state = stack.root / targets.STATE
-    began = False
-    if kind == "process" and not box.inside() and box.standing(state) is None:
-        box.start(state)
-        targets.write_standing(stack, kind)
-        began = True
-    with targets.place(kind, stack) as place:
-        if place.elsewhere is not None:
-            if place.elsewhere and began:
-                box.stop(state)
-                targets.forget_standing(stack.root, kind)
-            if observe and not place.elsewhere:
-                observing.begin(kind, stack, targets.make(kind, stack), _say)
-            return place.elsewhere
-        start = time.monotonic()
-        one = targets.make(kind, stack, _logs(stack.root), tell=_say)
+        observing.services(stack)  # reports errors before anything is started
+    with place.held(kind, stack, "up") as lock:
+        code = _up_in_a_box(kind, stack, lock) if place.in_another(kind) else _up_here(kind, stack, lock)
+        if code == 0 and observe and not box.inside():
+            observing.begin(kind, stack, known.make(kind, stack, tell=_say), _say)
+    return code
+
+
+def _up_in_a_box(kind: str, stack: Stack, lock: StackLock) -> int:
+    """Start the stack in the running box, or in a new one that becomes independent when the whole stack is up."""
+    from chaos.targets.box import box
+
+    state = stack.root / standing.STATE
+    if box.standing(state):
+        return place.run_in_box(kind, stack, lock)
+    seen = Interruption()
+    with ended_once(seen), box.founded(state) as made:
+        standing.write(stack, kind)
+        code = 1
         try:
-            asyncio.run(one.up())
-        except BaseException:
-            if place.owned:
-                asyncio.run(one.down())
-            raise
-        if kind == "compose":
-            targets.write_standing(stack, kind)
-            targets.write_observed(stack.root, None)  # `up` has ended what is no node
-            if observe:
-                observing.begin(kind, stack, targets.make(kind, stack, tell=_say), _say)
-        click.echo(f"{len(one.nodes())} nodes are up in {time.monotonic() - start:.1f} s, posture "
-                   f"{stack.settings['posture'] or 'none'}; `chaos down` ends them")  # fmt: skip
+            code = place.run_in_box(kind, stack, lock)
+            if code == 0:
+                made.keep()
+            seen.count += 1  # from now on signals are ignored
+            return code
+        finally:
+            if not made.kept:
+                standing.forget(stack.root, kind)
+
+
+def _up_here(kind: str, stack: Stack, lock: StackLock) -> int:
+    with place.here(kind, stack, lock) as here:
+        leftovers.clear(kind, stack, here)
+        place.undisputed(kind, stack)
+        start = time.monotonic()
+        one = known.make(kind, stack, standing.folder(stack.root, "logs"), tell=_say)
+        log = standing.folder(stack.root, "logs") / "watchdog.log"
+        with contextlib.ExitStack() as decided, here.watched(log) as watchdog:
+            interrupted = asyncio.run(bring_up(one, kind, stack, here.owned, watchdog))
+            decided.enter_context(ignored())
+    if interrupted:
+        click.echo("chaos: interrupted" + ("; the stack was removed" if here.owned else ""), err=True)
+        return INTERRUPTED
+    click.echo(f"{len(one.nodes())} nodes are up in {time.monotonic() - start:.1f} s, posture "
+               f"{stack.settings['posture'] or 'none'}; `chaos down` ends them")  # fmt: skip
     return 0
+
+
+async def bring_up(one: Any, kind: str, stack: Stack, owned: bool, watchdog: Watchdog | None) -> bool:
+    """Start the stack and record it. If that fails, a stack of our own is ended. Returns True if interrupted."""
+    with interruptible() as interruption:
+        try:
+            await one.up()
+            if not known.boxed(kind):
+                standing.write(stack, kind)
+                standing.write_observed(stack.root, None)  # `up` has ended services that are not nodes
+            if interruption.count:  # it came during the last step, when nothing was left to interrupt
+                raise asyncio.CancelledError
+        except BaseException:
+            if owned:
+                standing.forget(stack.root, kind)
+                with contextlib.suppress(asyncio.CancelledError):
+                    await through(_ended(one, watchdog))
+            if not interruption.count:
+                raise
+            return True
+    return False
+
+
+async def _ended(one: Any, watchdog: Watchdog | None) -> None:
+    try:
+        await one.down()
+    except ChaosError:
+        if watchdog:
+            watchdog.abandon()
+        raise
 
 
 @click.command("down", epilog="Example: chaos down")
 @stacked
 def down_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]) -> int:
-    """End every node of the stack and remove what belongs to it. Without --target: on every target."""
-    from chaos.targets import box
-
-    for kind in targets.usable(target):
+    """Stop the stack and remove everything that belongs to it. Default: on every target."""
+    refused: list[StackInUse] = []
+    for kind in known.usable(target):
         stack = read_stack(stack_file, kind, None, posture, sets)
-        if kind == "process":
-            found = box.stop(stack.root / targets.STATE)
+        try:
+            with _over_a_watchdog(kind, stack) as lock:
+                try:
+                    found = _down(kind, stack)
+                except ChaosError:
+                    lock.hand_over()  # to the next holder
+                    raise
+                lock.cleared()
+        except StackInUse as e:
+            refused.append(e)
         else:
-            one = targets.make(kind, stack, tell=_say)
-            found = targets.read_standing(stack.root, kind) is not None
-            asyncio.run(one.down())
-            targets.write_observed(stack.root, None)
-        targets.forget_standing(stack.root, kind)
-        click.echo(f"{kind}: {'down' if found else 'nothing of ours is left running'}")
+            click.echo(f"{kind}: {'down' if found else 'nothing to stop'}")
+    if refused:
+        raise refused[0]
     return 0
+
+
+def _down(kind: str, stack: Stack) -> bool:
+    """End the stack; returns whether there was anything."""
+    from chaos.targets.box import box
+
+    state = stack.root / standing.STATE
+    if known.boxed(kind):
+        with ended_once(Interruption(1)):
+            found = box.stop(state)
+        standing.forget(stack.root, kind)
+    else:
+        one = known.make(kind, stack, tell=_say)
+        standing.forget(stack.root, kind)  # first, because half of a stack is not a running stack
+        found = asyncio.run(_end(one))
+        standing.write_observed(stack.root, None)
+    return found
+
+
+async def _end(one: Any) -> bool:
+    found = bool(await one.remains())
+    await to_its_end(one.down())
+    return found
+
+
+@contextlib.contextmanager
+def _over_a_watchdog(kind: str, stack: Stack) -> Iterator[StackLock]:
+    """The lock for `chaos down`, taken from a watchdog if it heals without success. Raises StackInUse."""
+    from chaos.targets.box import box
+    from chaos.waiting import block_until
+
+    refused: list[StackInUse] = []
+    with contextlib.ExitStack() as left:
+
+        def taken() -> StackLock | None:
+            try:
+                return left.enter_context(place.held(kind, stack, "down"))
+            except StackInUse as e:
+                if e.holder is None or not (e.holder.clearing or not e.holder.alive):
+                    raise
+                if e.holder.clearing and known.boxed(kind):
+                    box.stop(stack.root / standing.STATE)  # together with the watchdog in it
+                else:
+                    stack_lock.end_watchdog(e.holder)
+                refused.append(e)
+                return None
+
+        try:
+            lock = block_until(taken, YIELDS)
+        except TimeoutError:
+            raise refused[-1] from None
+        assert lock is not None
+        yield lock
 
 
 @click.command("status", epilog="Example: chaos status")
 @stacked
 def status_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]) -> int:
-    """Say for each node whether it runs and is healthy, and what a fault has left behind (then exit 4).
+    """Show for each node whether it runs and is healthy, and what faults left behind (then exit 4).
 
-    First who runs and who has halted, of this user on this machine, wherever it was started.
+    The first lines show this user's active runs and halts on this machine, wherever they were started.
     """
     from chaos.cli import halt
-    from chaos.targets import box
+    from chaos.targets.box import box
 
     if not box.inside():
         halt.notice()
+        for each in TARGETS:
+            if found := stack_lock.holder(stack_file.resolve().parent / standing.STATE, each):
+                click.echo(f"in use on target {each}: {found.words}")
     kind, stack = _standing(stack_file, target)
     if stack is None:
-        click.echo("no stack stands here; `chaos up` starts one")
+        click.echo("no stack is running; `chaos up` starts one")
         return 0
-    with targets.place(kind, stack, posture_matters=False) as place:
-        if place.elsewhere is not None:
-            return place.elsewhere
-        return asyncio.run(_status(targets.make(kind, stack)))
+    if place.in_another(kind):
+        return place.run_in_box(kind, stack, posture_matters=False)
+    with place.here(kind, stack, posture_matters=False):
+        code = asyncio.run(show_status(known.make(kind, stack)))
+        place.undisputed(kind, stack)
+        return code
 
 
-async def _status(one: Any) -> int:
+async def show_status(one: Any) -> int:
     nodes = one.nodes()
     gate = asyncio.Semaphore(4)
 
@@ -113,54 +238,65 @@ async def _status(one: Any) -> int:
             return "healthy" if await one.healthy(node) else "unhealthy"
 
     for node, state in zip(nodes, await asyncio.gather(*map(look, nodes)), strict=True):
-        click.echo(f"{state:<10} {node.name:<14} zone {node.zone or '-'}  {node.component}")
+        click.echo(safe.line(f"{state:<10} {node.name:<14} zone {node.zone or '-'}  {node.component}"))
     left = await one.residue()
     for text in left:
-        click.echo(f"left behind: {text}")
+        click.echo(f"left behind: {safe.line(text)}")
     return Verdict.DIRTY.exit_code if left else 0
 
 
 @click.command("heal", epilog="Example: chaos heal")
 @stacked
 def heal_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]) -> int:
-    """Undo every fault that anybody left behind in the stack that stands; exit 4 if something cannot be undone."""
+    """Undo every fault that was left behind in the running stack. Exit 4 if something cannot be undone."""
     kind, stack = _standing(stack_file, target)
     if stack is None:
-        click.echo("no stack stands here, so nothing is broken")
-        return 0
-    with targets.place(kind, stack, posture_matters=False) as place:
-        if place.elsewhere is not None:
-            return place.elsewhere
-        one = targets.make(kind, stack, _logs(stack.root))
+        return _end_what_is_left(kind, read_stack(stack_file, kind, None, posture, sets))
+    with place.held(kind, stack, "heal") as lock:
+        if place.in_another(kind):
+            return place.run_in_box(kind, stack, lock, posture_matters=False)
+        with place.here(kind, stack, lock, posture_matters=False):
+            one = known.make(kind, stack, standing.folder(stack.root, "logs"))
+            left = asyncio.run(_heal(one))
+            click.echo("\n".join(f"left behind: {safe.line(text)}" for text in left) or "clean")
+            if not left:
+                lock.cleared()
+            place.undisputed(kind, stack)
+    return Verdict.DIRTY.exit_code if left else 0
 
-        async def heal() -> list[str]:
-            await one.heal()
-            return list(await one.residue())
 
-        left = asyncio.run(heal())
-        click.echo("\n".join(f"left behind: {text}" for text in left) or "clean")
-        return Verdict.DIRTY.exit_code if left else 0
+async def _heal(one: Any) -> list[str]:
+    await to_its_end(one.heal())
+    return list(await one.residue())
+
+
+def _end_what_is_left(kind: str, stack: Stack) -> int:
+    """Report what a run left that started its own stack and was killed together with its watchdog."""
+    with place.held(kind, stack, "heal") as lock:
+        if not known.boxed(kind):
+            with place.here(kind, stack, lock, posture_matters=False) as here:
+                leftovers.clear(kind, stack, here)
+            if found := asyncio.run(known.make(kind, stack).remains()):
+                click.echo(f"left behind: {'; '.join(found)}; `chaos down` ends them")
+                return Verdict.DIRTY.exit_code
+        lock.cleared()
+    click.echo("no stack is running, so there is nothing to heal")
+    return 0
 
 
 def _standing(file: Path, target: str | None) -> tuple[str, Any]:
-    """The target and the stack as it stands, whatever posture it was started with; (target, None) without one."""
-    from chaos import stackfile
+    """The target and the running stack, with the posture it was started with; (target, None) without one."""
+    from chaos.experiment import stack as stackfile
 
-    for kind in [target] if target else targets.usable(None):
-        settings = targets.read_standing(file.resolve().parent, kind)
+    for kind in [target] if target else known.usable(None):
+        settings = standing.read(file.resolve().parent, kind)
         if settings is not None:
-            knobs = {k: str(v).lower() for k, v in settings.items() if k != "posture"}
-            return kind, stackfile.read(file, settings["posture"] or None, knobs, strict=kind == "process")
-    return target or targets.choose(None), None
-
-
-def _logs(root: Path) -> Path:
-    folder = root / targets.STATE / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+            knobs = {k: json.dumps(v) for k, v in settings.items() if k != "posture"}
+            stack = stackfile.read(file, settings["posture"] or None, knobs, strict=known.boxed(kind))
+            out.hide(stack.hider())
+            return kind, stack
+    return target or known.choose(None), None
 
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
-
-

@@ -1,4 +1,4 @@
-"""`chaos watch`: a run that goes on elsewhere, seen from here. It reads the run's files and touches nothing."""
+"""`chaos watch`: follows a run from another terminal, by reading its files."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chaos import jsonfile, safe
 from chaos.cli.options import runs_option
 from chaos.errors import BadExperiment
 
 if TYPE_CHECKING:
-    from chaos.live.follow import Follow
+    from chaos.observe.live.follow import Follow
 
 
 @click.command("watch", epilog="Examples: chaos watch · chaos watch zone-fire · chaos watch --plain | tee watched.txt")
 @click.argument("run", required=False)
-@click.option("--plain", is_flag=True, help="Lines instead of the live view, on a terminal too.")
+@click.option("--plain", is_flag=True, help="Print lines instead of the live view, even on a terminal.")
 @runs_option
 def watch_command(run: str | None, plain: bool, runs: Path) -> None:
-    """Follow a run from another terminal: its folder or name; without one, the newest that runs now.
+    """Follow a run from another terminal, given its folder or name. Default: the newest active run.
 
-    Ends when the run ends. Ctrl-C ends the watching only, the run goes on.
+    It ends when the run ends. Ctrl-C stops watching; the run continues.
     """
     from contextlib import closing
 
-    from chaos.cli import view
-    from chaos.live.follow import Follow
-    from chaos.store import find, running
+    from chaos.observe.live import view
+    from chaos.observe.live.follow import Follow
+    from chaos.record.store import find, running
 
     folder = find(runs, run) if run else newest(runs)
     with closing(Follow(folder)) as follow:
@@ -39,27 +40,27 @@ def watch_command(run: str | None, plain: bool, runs: Path) -> None:
                 _draw(follow)
             else:
                 for line in lines(follow):
-                    click.echo(line)
+                    click.echo(safe.line(line))
         except KeyboardInterrupt:
-            click.echo(f"no longer watching {folder}; it goes on by itself", err=True)
+            click.echo(f"no longer watching {folder}; the run continues", err=True)
             return
     click.echo(_outcome(folder))
 
 
 def newest(runs: Path) -> Path:
-    """The run that began last of those that go on now. Raises BadExperiment."""
-    from chaos.store import every, running
+    """The active run that started last. Raises BadExperiment."""
+    from chaos.record.store import every, running
 
     known = sorted(every(runs), key=lambda r: r.name)
     for folder in reversed(known):
         if running(folder):
             return folder
-    last = f"the last was {known[-1]}, see `chaos show last`" if known else f"there has been none in {runs}/"
-    raise BadExperiment(f"no run goes on in {runs}/; {last}; runs elsewhere: `chaos watch --runs DIR`")
+    last = f"the last was {known[-1]}, see `chaos show last`" if known else f"there is no run in {runs}/"
+    raise BadExperiment(f"no active run in {runs}/; {last}; for runs in another folder: `chaos watch --runs DIR`")
 
 
 def _draw(follow: Follow) -> None:
-    from chaos.cli.view import draw, screened
+    from chaos.observe.live.view import draw, screened
 
     with screened(sys.stdout) as (console, screen):
         while True:
@@ -71,9 +72,9 @@ def _draw(follow: Follow) -> None:
 
 
 def lines(follow: Follow) -> Iterator[str]:
-    """What the journal says, line by line as it comes, from the run's beginning on. Ends when the run has."""
-    from chaos.cli.view import EVERY
-    from chaos.live.words import words
+    """The journal as lines, from the start of the run until its end."""
+    from chaos.observe.live.view import EVERY
+    from chaos.observe.live.words import words
 
     while True:
         over = _over(follow)
@@ -87,17 +88,17 @@ def lines(follow: Follow) -> Iterator[str]:
 
 
 def _over(follow: Follow) -> bool:
-    """Asked before the files are read, so that what was written last is read too."""
-    from chaos.store import running
+    """Whether the run has ended. Called before the files are read, so that the last lines are read, too."""
+    from chaos.record.store import running
 
     return not running(follow.folder)
 
 
 def _outcome(folder: Path) -> str:
-    import msgspec
+    from chaos.model import badge
+    from chaos.record import older
 
-    try:
-        found = msgspec.json.decode((folder / "findings.json").read_bytes())
-    except (OSError, msgspec.MsgspecError):
+    found = jsonfile.mapping(folder / "findings.json")
+    if "verdict" not in found:
         return f"{folder}: ended without a verdict, its harness was killed; `chaos check {folder}` judges what there is"
-    return f"{found['verdict']}  {folder}/report.html"
+    return f"{badge(str(found['verdict']), older.expected_failures(found))}  {folder}/report.html"

@@ -1,9 +1,9 @@
-"""Set a node's clock off by `skew` seconds (before: negative); heal restarts the node with the right time.
+"""Shift a node's clock by `skew` seconds (negative: back); heal restarts the node with the correct time.
 
-The node is restarted with libfaketime in front of its C library (LD_PRELOAD, FAKETIME): the wall clock of programs
-that use the C library is off, monotonic clocks and time-outs are not. Programs that are linked statically (Go), or
-that clear their children's environment, keep the right time. libfaketime has to be on this machine (Debian:
-libfaketime; PyPI: libfaketime; or its path in CHAOS_FAKETIME), and under compose the engine as well.
+The node is restarted with libfaketime loaded before its C library (LD_PRELOAD, FAKETIME): the wall clock of programs
+that use the C library is wrong, monotonic clocks and time-outs are not. Statically linked programs (Go), and programs
+that clear their children's environment, keep the correct time. libfaketime has to be installed on this machine (Debian:
+libfaketime; PyPI: libfaketime; or its path in CHAOS_FAKETIME), and under compose also on the engine's.
 """
 
 from __future__ import annotations
@@ -11,41 +11,42 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Annotated, ClassVar, final
+
+from msgspec import Meta
 
 from chaos.errors import BadExperiment
-from chaos.faults import _nodes
 from chaos.model import Node
-from chaos.protocols import CanSkew, Fault
+from chaos.protocols import Fault
+from chaos.protocols.capabilities import SKEW, Skewing
 
 SLACK = 0.05  # seconds
+MOST = 1e9  # seconds, 31 years: dates that every program can still represent
 
 
 @final
 @dataclass(frozen=True)
-class Clock(Fault[CanSkew]):
-    skew: float  # seconds
-    needs: ClassVar[type] = CanSkew
+class Clock(Fault[Skewing]):
+    skew: Annotated[float, Meta(ge=-MOST, le=MOST, extra={"unit": "incident s"})]
+    needs = SKEW
+    hidden_by_death: ClassVar[bool] = True
     ahead: ClassVar[float] = 0.6
 
     def __post_init__(self) -> None:
         if abs(self.skew) < 1:
-            raise BadExperiment(f"clock.skew: {self.skew:g} s is too little to be seen; expected 1 s or more")
+            raise BadExperiment(f"clock.skew: {self.skew:g} s is too small to be confirmed; expected 1 s or more")
 
-    async def inject(self, target: CanSkew, nodes: Sequence[Node]) -> None:
-        await target.skew(nodes, self.skew)
+    async def inject(self, on: Skewing, nodes: Sequence[Node]) -> None:
+        await on.skew(nodes, self.skew)
 
-    async def confirm(self, target: CanSkew, nodes: Sequence[Node]) -> bool:
-        seen = await asyncio.gather(*map(target.clock, nodes))
+    async def confirm(self, on: Skewing, nodes: Sequence[Node]) -> bool:
+        seen = await asyncio.gather(*map(on.clock, nodes))
         return all(abs(off - self.skew) <= unsure + SLACK < abs(self.skew) for off, unsure in seen)
 
-    async def still(self, target: CanSkew, nodes: Sequence[Node]) -> bool:
-        return await self.confirm(target, await _nodes.alive(target, nodes))
-
-    async def vitals(self, target: CanSkew, nodes: Sequence[Node]) -> Mapping[str, float]:
-        """Of the node that is off the most."""
-        most: float = max([off for off, _ in await asyncio.gather(*map(target.clock, nodes))], key=abs)
+    async def vitals(self, on: Skewing, nodes: Sequence[Node]) -> Mapping[str, float]:
+        """Of the node with the largest skew."""
+        most: float = max([off for off, _ in await asyncio.gather(*map(on.clock, nodes))], key=abs)
         return {"seconds_off": round(most, 2)}
 
-    async def heal(self, target: CanSkew, nodes: Sequence[Node]) -> None:
-        await target.unskew(nodes)
+    async def heal(self, on: Skewing, nodes: Sequence[Node]) -> None:
+        await on.unskew(nodes)

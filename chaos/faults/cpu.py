@@ -1,9 +1,10 @@
-"""Starve a node of processor: all its processes together get a `share` of one core; heal gives them all back.
+"""Limit a node's processor time: all its processes together get a `share` of one core; heal removes the limit.
 
-`share` is above 0 and at most 1: 0.1 or 10%. Under compose the kernel's own bandwidth control of the container does
-it, in the box a program of ours that stops the node's processes for the rest of each tenth of a second once they have
-spent their share (chaos/targets/nodelimits.py). Either way a node that wants less than its share notices nothing:
-so `confirm` wants more in it, for less than half a second, unless it does so by itself.
+`share` is above 0 and at most 1: 0.1 or 10%. Under compose the limit is the kernel's bandwidth control for the
+container. In the box a program of the harness stops the node's processes for the rest of each tenth of a second once
+they have used their share (chaos/targets/box/limiter.py). In both cases a node that needs less than its share is not
+affected. `confirm` therefore generates load in the node for less than half a second, unless the node uses enough
+itself.
 """
 
 from __future__ import annotations
@@ -11,33 +12,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Annotated, ClassVar, final
 
-from chaos.errors import BadExperiment
-from chaos.faults import _nodes
+from msgspec import Meta
+
 from chaos.model import Node
-from chaos.protocols import CanStarve, Fault
+from chaos.protocols import Fault
+from chaos.protocols.capabilities import STARVE, Starving
+
+ROUNDING = 1e-4  # of a core
 
 
 @final
 @dataclass(frozen=True)
-class Cpu(Fault[CanStarve]):
-    share: float
-    needs: ClassVar[type] = CanStarve
+class Cpu(Fault[Starving]):
+    share: Annotated[float, Meta(ge=0.01, le=1, extra={"unit": "share"})]  # of a core; the kernel counts hundredths
+    needs = STARVE
+    hidden_by_death: ClassVar[bool] = True
     ahead: ClassVar[float] = 0.9
 
-    def __post_init__(self) -> None:
-        if not 0.01 <= self.share <= 1:
-            raise BadExperiment(f"cpu.share: {self.share:g} is not from 0.01 to 1; expected something like 10%")
+    async def inject(self, on: Starving, nodes: Sequence[Node]) -> None:
+        await on.starve(nodes, self.share)
 
-    async def inject(self, target: CanStarve, nodes: Sequence[Node]) -> None:
-        await target.starve(nodes, self.share)
+    async def confirm(self, on: Starving, nodes: Sequence[Node]) -> bool:
+        """Confirm the limit. If there is none, no load is generated, so that a check beforehand costs nothing."""
+        shares = await asyncio.gather(*map(on.share, nodes))
+        if any(share is None or share > self.share + ROUNDING for share in shares):
+            return False
+        return all(await asyncio.gather(*map(on.starved, nodes)))
 
-    async def confirm(self, target: CanStarve, nodes: Sequence[Node]) -> bool:
-        return all(await asyncio.gather(*map(target.starved, nodes)))
-
-    async def still(self, target: CanStarve, nodes: Sequence[Node]) -> bool:
-        return await self.confirm(target, await _nodes.alive(target, nodes))
-
-    async def heal(self, target: CanStarve, nodes: Sequence[Node]) -> None:
-        await target.feed(nodes)
+    async def heal(self, on: Starving, nodes: Sequence[Node]) -> None:
+        await on.feed(nodes)

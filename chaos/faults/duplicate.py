@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from chaos.faults._links import Shaping
-from chaos.protocols import Quality, Traffic
+from chaos.faults._links import ShapeFault
+from chaos.protocols.links import Quality, Traffic
+from chaos.units import Share
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Duplicate(Shaping):
-    share: float  # 0 to 1
+class Duplicate(ShapeFault):
+    share: Share
 
     def quality(self) -> Quality:
         return Quality(duplicate=self.share)
 
-    def bites(self, traffic: Traffic) -> bool:
+    def effective(self, traffic: Traffic) -> bool:
         return traffic.changed > 0

@@ -1,4 +1,4 @@
-"""Cut each node off from everybody, its neighbours too, while it runs on: it does not know that it is alone."""
+"""Cut each node off from everything else, its neighbours included, while it keeps running."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from chaos.faults._links import Cutting
+from chaos.faults._links import CutFault
 from chaos.model import Node
-from chaos.protocols import Link
+from chaos.protocols.links import Link
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Isolate(Cutting):
-    whole: ClassVar[bool] = False  # each can come back on its own
+class Isolate(CutFault):
+    whole: ClassVar[bool] = False  # each node can come back separately
 
     def links(self, nodes: Sequence[Node]) -> list[Link]:
-        return [Link(frozenset({n.name}), frozenset(self.to) or None, not self.one_way) for n in nodes]
+        return [Link(frozenset({n.name}), frozenset(self.to) - {n.name} or None, not self.one_way) for n in nodes]

@@ -1,7 +1,7 @@
 """End every process of a node with a signal, as `kill -9` or the kernel's OOM killer would; heal starts it again.
 
-`signal` is one that ends a process which does not catch it. One that catches it and lives on was not killed, and
-the fault is said not to have bitten.
+`signal` has to end a process that does not catch it. A process that catches it and survives was not killed, and the
+fault is then not confirmed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Literal, final
 
 from chaos.faults import _nodes
 from chaos.model import Node
-from chaos.protocols import CanKill, Fault
+from chaos.protocols import Fault
+from chaos.protocols.capabilities import KILL, Killing
 
 Signal = Literal[
     "KILL", "TERM", "INT", "HUP", "QUIT", "ABRT", "SEGV", "BUS", "FPE", "ILL", "SYS", "TRAP",
@@ -23,18 +24,18 @@ Signal = Literal[
 
 @final
 @dataclass(frozen=True)
-class Kill(Fault[CanKill]):
+class Kill(Fault[Killing]):
     signal: Signal = "KILL"
-    needs: ClassVar[type] = CanKill
+    needs = KILL
 
-    async def inject(self, target: CanKill, nodes: Sequence[Node]) -> None:
-        await target.kill(nodes, self.signal)
+    async def inject(self, on: Killing, nodes: Sequence[Node]) -> None:
+        await on.kill(nodes, self.signal)
 
-    async def confirm(self, target: CanKill, nodes: Sequence[Node]) -> bool:
-        return not any(await asyncio.gather(*map(target.running, nodes)))
+    async def confirm(self, on: Killing, nodes: Sequence[Node]) -> bool:
+        return not any(await asyncio.gather(*map(on.running, nodes)))
 
-    async def vitals(self, target: CanKill, nodes: Sequence[Node]) -> Mapping[str, float]:
-        return await _nodes.count("running", target.running, nodes)
+    async def vitals(self, on: Killing, nodes: Sequence[Node]) -> Mapping[str, float]:
+        return await _nodes.count("running", on.running, nodes)
 
-    async def heal(self, target: CanKill, nodes: Sequence[Node]) -> None:
-        await target.start(nodes)
+    async def heal(self, on: Killing, nodes: Sequence[Node]) -> None:
+        await on.start(nodes)

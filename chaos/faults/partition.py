@@ -1,18 +1,20 @@
-"""Cut the network between two groups of nodes: `where` on one side, `to` on the other; within a group all goes on.
+"""Cut the network between two groups of nodes: `where` on one side, `to` on the other; traffic within each continues.
 
-Several at once make overlapping groups: a node that no partition names still sees both sides. `one_way` lets answers
-through that nobody asked for any more: what `to` sends still arrives.
+Several partitions at once make overlapping groups: a node that no partition names still reaches both sides. With
+`one_way` only packets towards `to` are blocked: packets from `to` still arrive.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
-from chaos.faults._links import Cutting
+from msgspec import Meta
+
+from chaos.faults._links import CutFault
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Partition(Cutting):
-    to: tuple[str, ...]
+class Partition(CutFault):
+    to: Annotated[tuple[str, ...], Meta(min_length=1, description="a selector, as under `where`")]

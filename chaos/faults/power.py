@@ -1,7 +1,7 @@
-"""Take a node's power: its link goes dark, then its processes are gone; heal gives both back.
+"""Cut a node's power: its links go down, then its processes are killed; heal restores both.
 
-Not a kill: a killed process in a host that still stands answers with a reset, a dark host swallows packets, and
-clients that only know the first kind of failure wait for their time-outs with the second.
+This differs from a kill: after a kill the host still answers with a reset, while a host without power drops packets
+silently. Clients that only expect the first kind of failure wait for their time-outs in the second.
 """
 
 from __future__ import annotations
@@ -9,34 +9,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from chaos.faults import _nodes
 from chaos.model import Node
-from chaos.protocols import CanPower, Fault, Link
+from chaos.protocols import Fault
+from chaos.protocols.capabilities import POWER, Powering
 
 
 @final
 @dataclass(frozen=True)
-class Power(Fault[CanPower]):
-    needs: ClassVar[type] = CanPower
+class Power(Fault[Powering]):
+    needs = POWER
 
-    async def inject(self, target: CanPower, nodes: Sequence[Node]) -> None:
-        await target.cut("power", _dark(nodes))
-        await target.kill(nodes)
+    async def inject(self, on: Powering, nodes: Sequence[Node]) -> None:
+        await on.off(nodes)
 
-    async def confirm(self, target: CanPower, nodes: Sequence[Node]) -> bool:
-        dark = await asyncio.gather(*map(target.is_cut, _dark(nodes)))
-        return all(dark) and not any(await asyncio.gather(*map(target.running, nodes)))
+    async def confirm(self, on: Powering, nodes: Sequence[Node]) -> bool:
+        dark = await asyncio.gather(*map(on.dark, nodes))
+        return all(dark) and not any(await asyncio.gather(*map(on.running, nodes)))
 
-    async def vitals(self, target: CanPower, nodes: Sequence[Node]) -> Mapping[str, float]:
-        return await _nodes.count("running", target.running, nodes)
+    async def already(self, on: Powering, nodes: Sequence[Node]) -> bool:
+        """Whether one half of the fault is there already; that the nodes run is checked separately."""
+        return any(await asyncio.gather(*map(on.dark, nodes)))
 
-    async def heal(self, target: CanPower, nodes: Sequence[Node]) -> None:
-        await target.join("power", _dark(nodes))
-        await target.start(nodes)
+    async def vitals(self, on: Powering, nodes: Sequence[Node]) -> Mapping[str, float]:
+        return await _nodes.count("running", on.running, nodes)
 
-
-def _dark(nodes: Sequence[Node]) -> list[Link]:
-    """One cut a node, so that each can come back on its own."""
-    return [Link(frozenset({node.name})) for node in nodes]
+    async def heal(self, on: Powering, nodes: Sequence[Node]) -> None:
+        await on.on(nodes)

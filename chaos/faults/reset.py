@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
-from chaos.faults._links import Shaping
-from chaos.protocols import Quality, Traffic
+from chaos.faults._links import ShapeFault
+from chaos.protocols.capabilities import RESET
+from chaos.protocols.links import Quality, Traffic
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Reset(Shaping):
-    backend: ClassVar[str] = "reset"
+class Reset(ShapeFault):
+    needs = RESET
 
     def quality(self) -> Quality:
         return Quality(reset=True)
 
-    def bites(self, traffic: Traffic) -> bool:
+    def effective(self, traffic: Traffic) -> bool:
         return traffic.packets > 0

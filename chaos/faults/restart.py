@@ -1,7 +1,7 @@
-"""Stop a node in good order and start it again at once, as a roll-out or an impatient operator would.
+"""Stop a node gracefully and start it again at once, as a roll-out does.
 
-`grace` is how long it may take to end, in seconds, before it is killed. The fault is the restart alone: heal has
-nothing to give back, it starts the node if it died since and forgets that it was restarted.
+`grace` is how long it may take to end, in seconds, before it is killed. The fault is the restart only: heal starts the
+node if it has ended since, and forgets that it was restarted.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from typing import ClassVar, final
 
 from chaos.faults import _nodes
 from chaos.model import Node
-from chaos.protocols import CanRestart, Fault
+from chaos.protocols import Fault
+from chaos.protocols.capabilities import RESTART, Restarting
+from chaos.units import Patience
 
 
 @final
 @dataclass(frozen=True)
-class Restart(Fault[CanRestart]):
-    grace: float = 10.0
-    needs: ClassVar[type] = CanRestart
-    momentary: ClassVar[bool] = True  # over once it has happened: what the node does then is its own
+class Restart(Fault[Restarting]):
+    grace: Patience = 10.0
+    needs = RESTART
+    momentary: ClassVar[bool] = True  # over once it has happened: what the node does after that is not checked
 
-    async def inject(self, target: CanRestart, nodes: Sequence[Node]) -> None:
-        await target.restart(nodes, self.grace)
+    async def inject(self, on: Restarting, nodes: Sequence[Node]) -> None:
+        await on.restart(nodes, self.grace)
 
-    async def confirm(self, target: CanRestart, nodes: Sequence[Node]) -> bool:
-        return all(await asyncio.gather(*map(target.restarted, nodes)))
+    async def confirm(self, on: Restarting, nodes: Sequence[Node]) -> bool:
+        return all(await asyncio.gather(*map(on.restarted, nodes)))
 
-    async def vitals(self, target: CanRestart, nodes: Sequence[Node]) -> Mapping[str, float]:
-        return await _nodes.count("restarted", target.restarted, nodes)
+    async def vitals(self, on: Restarting, nodes: Sequence[Node]) -> Mapping[str, float]:
+        return await _nodes.count("restarted", on.restarted, nodes)
 
-    async def heal(self, target: CanRestart, nodes: Sequence[Node]) -> None:
-        await target.start(nodes)
-        await target.forget_restart(nodes)
+    async def heal(self, on: Restarting, nodes: Sequence[Node]) -> None:
+        await on.start(nodes)
+        await on.forget_restart(nodes)

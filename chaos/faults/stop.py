@@ -1,7 +1,7 @@
-"""Stop a node in good order: it is asked to end (SIGTERM) and killed when it takes too long; heal starts it again.
+"""Stop a node gracefully: it gets SIGTERM and is killed if it takes too long; heal starts it again.
 
-`grace` is how long it may take, in seconds. What ends in good order finishes its answers and says goodbye to its
-peers: whoever only ever sees kills does not know whether its shutdown works.
+`grace` is how long it may take, in seconds. A process that ends gracefully finishes its responses and tells its peers.
+Only this fault tests that shutdown; kills do not.
 """
 
 from __future__ import annotations
@@ -9,27 +9,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from chaos.faults import _nodes
 from chaos.model import Node
-from chaos.protocols import CanStop, Fault
+from chaos.protocols import Fault
+from chaos.protocols.capabilities import STOP, Stopping
+from chaos.units import Patience
 
 
 @final
 @dataclass(frozen=True)
-class Stop(Fault[CanStop]):
-    grace: float = 10.0
-    needs: ClassVar[type] = CanStop
+class Stop(Fault[Stopping]):
+    grace: Patience = 10.0
+    needs = STOP
 
-    async def inject(self, target: CanStop, nodes: Sequence[Node]) -> None:
-        await target.stop(nodes, self.grace)
+    async def inject(self, on: Stopping, nodes: Sequence[Node]) -> None:
+        await on.stop(nodes, self.grace)
 
-    async def confirm(self, target: CanStop, nodes: Sequence[Node]) -> bool:
-        return not any(await asyncio.gather(*map(target.running, nodes)))
+    async def confirm(self, on: Stopping, nodes: Sequence[Node]) -> bool:
+        return not any(await asyncio.gather(*map(on.running, nodes)))
 
-    async def vitals(self, target: CanStop, nodes: Sequence[Node]) -> Mapping[str, float]:
-        return await _nodes.count("running", target.running, nodes)
+    async def vitals(self, on: Stopping, nodes: Sequence[Node]) -> Mapping[str, float]:
+        return await _nodes.count("running", on.running, nodes)
 
-    async def heal(self, target: CanStop, nodes: Sequence[Node]) -> None:
-        await target.start(nodes)
+    async def heal(self, on: Stopping, nodes: Sequence[Node]) -> None:
+        await on.start(nodes)

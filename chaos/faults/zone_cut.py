@@ -1,14 +1,14 @@
-"""Cut a whole zone off in one transaction: within it everything goes on, nothing passes its border, users included."""
+"""Cut a whole zone off in one transaction: traffic within it continues, nothing crosses its border, not even users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import final
 
-from chaos.faults._links import Cutting
+from chaos.faults._links import CutFault
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ZoneCut(Cutting):
+class ZoneCut(CutFault):
     pass

@@ -5,13 +5,13 @@
     {"do": "listing"}  →  {"ok": true, "rules": [..., with packets], "shapes": [..., with counts], "standing": true,
                            "held": 3, "passed": 0}
     {"do": "clear"}, {"do": "ping"}                         →  {"ok": true}
-    whatever the kernel refuses                             →  {"ok": false, "error": "..."}
+    any request that the kernel refuses                     →  {"ok": false, "error": "..."}
 
-Rules are the kernel's own (nft.Rule), one with "queue" for each shape among them; shapes are those of this process
+Rules are the kernel's (nft.Rule), including one with "queue" for each shape. Shapes are those of this process
 (shapes.Shape).
 
-It ends when its input does, or on SIGTERM, and takes what it made with it: a harness that is killed leaves a network
-that works. What somebody else made stays, so that to look is never to heal.
+It ends when its input is closed, or on SIGTERM, and removes everything it made, so that a killed harness leaves a
+working network. Rules made by other processes stay: looking at the network never heals it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 class Session:
-    """One harness's requests. `owns` is whether the standing table is this session's work."""
+    """The requests of one harness. `owns` is whether this session made the table."""
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -45,11 +45,11 @@ class Session:
         try:
             request = json.loads(line)
             return {"ok": True, **self._do(request)}
-        except (OSError, ValueError, KeyError, TypeError) as e:
+        except Exception as e:  # an invalid request must not end the helper
             return {"ok": False, "error": str(e) or repr(e)}
 
     def close(self) -> None:
-        """Take away what this session made; packets that are held go out at once."""
+        """Remove what this session made; held packets are sent at once."""
         if self.owns:
             self._clear()
 
@@ -61,14 +61,14 @@ class Session:
                 self._clear()
             case "listing":
                 return self._listing()
-            case "ping":  # bridged packets reach the table only while this is 1
-                return {"bridged": BRIDGED.exists() and BRIDGED.read_text().strip() == "1"}
+            case "ping":  # bridged packets reach the table only if this is 1
+                return {"bridged": BRIDGED.exists() and BRIDGED.read_text(encoding="utf-8").strip() == "1"}
             case other:
                 raise ValueError(f"expected apply, clear, listing or ping; found {other!r}")
         return {}
 
     def _apply(self, rules: Sequence[nft.Rule], asked: Sequence[Shape]) -> None:
-        """What may be refused comes before what changes anything, and the rules before the shapes they lead to."""
+        """Apply rules and shapes. Steps that may fail come first, and rules come after the shapes they lead to."""
         if any(rule.get("do") == "queue" for rule in rules):
             raise ValueError("a queue comes with its shape; ask for the shape")
         if not rules and not asked:
@@ -121,7 +121,7 @@ def _queued(shape: Shape) -> nft.Rule:
 
 
 def serve(session: Session) -> None:
-    """Requests as they come, and packets when they are due, until the input ends."""
+    """Handle requests as they arrive, and packets when they are due, until the input ends."""
     unread = b""
     while True:
         queue = session.queue
@@ -142,7 +142,7 @@ def serve(session: Session) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the harness, which still has to heal
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the harness, which still has to heal
     session = Session(sys.argv[1] if len(sys.argv) > 1 else nft.TABLE)
     try:
         serve(session)

@@ -1,7 +1,7 @@
-"""nfnetlink in the raw: attributes, one transaction, one dump. What nft.py says goes to the kernel through here.
+"""Raw nfnetlink: attributes, transactions, dumps. nft.py talks to the kernel through this module.
 
-Standard library only: it also runs alone in a container. Wire format: linux/netlink.h, linux/netfilter/nfnetlink.h;
-headers are in the machine's byte order, everything of nftables is big-endian.
+Standard library only, because it also runs alone in a container. Wire format: linux/netlink.h,
+linux/netfilter/nfnetlink.h; headers are in the machine's byte order, everything of nftables is big-endian.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _NFTABLES = 10
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NESTED, _TYPE = 0x8000, 0x3FFF
-_SO_SNDBUFFORCE = 32  # asm-generic/socket.h; the socket module does not name it
-_TIMEOUT = 5.0  # seconds; the kernel answers within the call, so this never passes while all is well
+_SO_SNDBUFFORCE = 32  # asm-generic/socket.h; missing in the socket module
+_TIMEOUT = 5.0  # seconds; the kernel normally answers within the call
 
 Attributes = Mapping[int, bytes]
 
 
 class NftError(OSError):
-    """The kernel refused; the words say what and why."""
+    """The kernel refused; the message says what and why."""
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -49,7 +49,7 @@ def text(kind: int, value: str) -> bytes:
 
 
 def message(kind: int, flags: int, *attributes: bytes, subsystem: int = _NFTABLES) -> bytes:
-    """One request to nftables; `transact` and `dump` fill in what only they know."""
+    """A request to nftables; `transact` and `dump` fill in the rest."""
     body = struct.pack(">BBH", INET, 0, 0) + b"".join(attributes)
     return _HEADER.pack(_HEADER.size + len(body), subsystem << 8 | kind, _REQUEST | flags, 0, 0) + body
 
@@ -65,9 +65,9 @@ def parse(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def transact(messages: Sequence[bytes]) -> None:
-    """All of `messages` at one instant, or none of them. Raises NftError."""
+    """Apply all of `messages` atomically, or none. Raises NftError."""
     begin, end = (_edge(kind) for kind in (_BATCH_BEGIN, _BATCH_END))
-    # Only the last is acknowledged: refusals of the others come unasked, and all of it once the kernel is through.
+    # Only the last message is acknowledged. Refusals of the others arrive unasked, and all of them before that.
     batch = b"".join([begin, *messages[:-1], _flagged(messages[-1], _ACK), end])
     with _connection() as kernel:
         _send(kernel, batch)
@@ -79,7 +79,7 @@ def transact(messages: Sequence[bytes]) -> None:
 
 
 def dump(kind: int, *attributes: bytes) -> list[Attributes]:
-    """The kernel's objects of one kind; [] where what they belong to does not exist. Raises NftError."""
+    """The kernel's objects of one kind; [] if their table does not exist. Raises NftError."""
     found: list[Attributes] = []
     with _connection() as kernel:
         kernel.send(message(kind, _DUMP, *attributes))
@@ -115,15 +115,15 @@ def _connection() -> socket.socket:
 
 
 def _send(kernel: socket.socket, batch: bytes) -> None:
-    """A transaction is one message, however long, and has to fit into the socket's buffer."""
-    for option in (socket.SO_SNDBUF, _SO_SNDBUFFORCE):  # the second knows no limit, but root alone may use it
+    """A transaction is one message of any length, and has to fit into the socket's buffer."""
+    for option in (socket.SO_SNDBUF, _SO_SNDBUFFORCE):  # the second has no limit, but requires root
         with contextlib.suppress(PermissionError):
             kernel.setsockopt(socket.SOL_SOCKET, option, 2 * len(batch))
     try:
         kernel.send(batch)
     except OSError as e:
         words = (
-            f"a transaction of {len(batch)} bytes does not go to the kernel ({e.strerror}); cut fewer groups at once"
+            f"a transaction of {len(batch)} bytes cannot be sent to the kernel ({e.strerror}); cut fewer groups at once"
         )
         raise NftError(e.errno, words) from e
 

@@ -1,18 +1,19 @@
-"""Rules between addresses as one nftables table, `inet chaos`, read back from the kernel as they were asked for.
+"""Rules between addresses as one nftables table, `inet chaos`, which can be read back from the kernel.
 
-All rules are replaced in one transaction, so any number of them is there for every packet at the same instant, and to
-heal is to delete one table. No connection tracking: established connections are concerned as well. The hooks stay
-through a change: when a hook goes, anybody's, the kernel drops what is held in any queue of the network namespace.
+All rules are replaced in one transaction, so that every packet sees either the old or the new ones, and a heal deletes
+one table. Connections are not tracked, so established connections are affected as well. The hooks stay during a change:
+when any hook is removed, the kernel drops what is held in any queue of the network namespace.
 
     chain input, forward, output   at their hooks, priority -10, policy accept: jump to `rules`
-    chain rules                    ip saddr @a0 ip daddr @b0 counter drop     (`!= @a0` where b is everybody else)
+    chain rules                    ip saddr @a0 ip daddr @b0 counter drop     (`!= @a0` if b is everything else)
                                    meta l4proto tcp tcp flags & rst == 0 ... counter reject with tcp reset
                                    meta mark COPY return; meta iiftype loopback return
                                    ... counter queue num N bypass
 
-Drops come first, then resets, then queues. A packet is queued once: the first queue takes it, and once let go it goes
-on behind the whole of our chain; what came in over the loopback interface was in `output` before, and what carries the
-mark COPY is a copy that queue.py sent. No reset answers a reset, so the resets of a rule for both directions arrive.
+Drops come first, then resets, then queues. A packet is queued once: the first queue takes it, and when it is released
+it skips the rest of our chain. Packets from the loopback interface have already passed `output`, and packets with the
+mark COPY are copies sent by queue.py. Resets are not answered with a reset, so that the resets of a rule for both
+directions arrive.
 
 Imports nothing of chaos. Numbers and attributes: linux/netfilter/nf_tables.h, xt_NFQUEUE.h.
 """
@@ -31,14 +32,14 @@ __all__ = ["COPY", "QUEUE", "NftError", "Rule", "apply", "clear", "ease", "listi
 
 TABLE = "chaos"
 QUEUE = 770
-COPY = 0x63707900  # the mark of copies, which no rule queues again
+COPY = 0x63707900  # mark of copies, which no rule queues again
 PRIORITY = -10  # before the filters of firewalls and engines (0), after address translation (-100)
 HOOKS = {"input": 1, "forward": 2, "output": 3}
 
 _NEWTABLE, _GETTABLE, _DELTABLE, _NEWCHAIN, _NEWRULE, _GETRULE = 0, 1, 2, 3, 6, 7
 _DELRULE, _NEWSET, _GETSET, _DELSET, _NEWELEMENT, _GETELEMENT = 8, 9, 10, 11, 12, 13
 _DROP, _JUMP, _RETURN = 0, -3, -5
-_SADDR, _DADDR = 12, 16  # where an IPv4 header has its addresses
+_SADDR, _DADDR = 12, 16  # offsets of the addresses in an IPv4 header
 _MARK, _IIFTYPE, _NFPROTO, _L4PROTO = 3, 8, 15, 16
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _IPV4_ADDRESS = 7
@@ -48,15 +49,15 @@ _WITH_TCP_RESET = 1
 _BYPASS = 1
 
 Do = Literal["drop", "reset", "queue"]
-_ORDER: dict[str, Do] = {"drop": "drop", "reject": "reset", "queue": "queue"}  # expression of the kernel: ours
+_ORDER: dict[str, Do] = {"drop": "drop", "reject": "reset", "queue": "queue"}  # the kernel's expression: our name
 
 
 class Rule(TypedDict):
-    """What becomes of packets from `a` to `b`, and back where `both`. `b` None: everybody outside `a`. IPv4 addresses.
+    """The treatment of packets from `a` to `b`, and back if `both`. `b` None: everything outside `a`. IPv4 addresses.
 
-    `do`, "drop" where it is missing: "drop" loses them, "reset" answers TCP with a reset and lets the rest pass,
-    "queue" gives them to whoever reads the queue, and lets them pass while nobody does.
-    `packets`, in a listing: how many of them the rule has met, both directions together.
+    `do` (default "drop"): "drop" drops them, "reset" answers TCP with a reset and lets other packets pass, "queue"
+    passes them to the reader of the queue, or lets them pass if there is none. `packets`, in a listing: how many
+    packets have met the rule, in both directions.
     """
 
     a: list[str]
@@ -67,9 +68,9 @@ class Rule(TypedDict):
 
 
 def apply(rules: Sequence[Rule], table: str = TABLE, queue: int = QUEUE) -> None:
-    """Make exactly `rules` true, in one transaction; none at all leaves no table. Raises NftError.
+    """Replace all rules by `rules`, in one transaction; without rules there is no table. Raises NftError.
 
-    Every change starts the counters of all rules anew, also of those that stay.
+    Every change resets the counters of all rules, including unchanged ones.
     """
     if not rules:
         return clear(table)
@@ -82,24 +83,24 @@ def apply(rules: Sequence[Rule], table: str = TABLE, queue: int = QUEUE) -> None
 
 
 def ease(table: str = TABLE) -> None:
-    """No rule any more, but hooks and table stay; who holds packets lets them go before `clear`. Raises NftError."""
+    """Remove all rules, but keep hooks and table, so that held packets can be sent before `clear`. Raises NftError."""
     transact(_emptied(text(1, table)))
 
 
 def clear(table: str = TABLE) -> None:
-    """Delete the table; nothing happens where there is none. Raises NftError."""
+    """Delete the table, if it exists. Raises NftError."""
     transact(_erasure(text(1, table)))
 
 
 def standing(table: str = TABLE) -> bool:
-    """Whether the table is there at all, whatever is in it. Raises NftError."""
+    """Whether the table exists, with or without rules. Raises NftError."""
     return any(_string(found[1]) == table for found in dump(_GETTABLE))
 
 
 def listing(table: str = TABLE) -> list[Rule]:
-    """The rules in force, read back from the kernel's own, in the order they were given. Raises NftError.
+    """The rules in the kernel, in the order in which they were given. Raises NftError.
 
-    Rules that the hooks do not lead to do nothing, so without all three jumps there is no rule.
+    Rules only work if the hooks jump to them, so without all three jumps the result is empty.
     """
     at = text(1, table)
     read = [(_string(rule[2]), _words(rule[4])) for rule in dump(_GETRULE, at)]
@@ -109,7 +110,7 @@ def listing(table: str = TABLE) -> list[Rule]:
     ways = {way: words for chain, words in read if chain == "rules" and (way := _way(words))}
     found: dict[int, Rule] = {}
     for (do, here, there), words in ways.items():
-        if here[0].startswith("a") and not here[1]:  # the way back is part of the same rule
+        if here[0].startswith("a") and not here[1]:  # the way back belongs to the same rule
             back = ways.get((do, there, here))
             packets = sum(_count(w) for w in (words, back) if w)
             b = None if there[1] else _members(at, there[0])
@@ -118,7 +119,7 @@ def listing(table: str = TABLE) -> list[Rule]:
     return [found[n] for n in sorted(found)]
 
 
-Side = tuple[str, bool]  # a set's name, and whether everybody outside it is meant
+Side = tuple[str, bool]  # name of a set, and whether it means everything outside it
 
 
 def _table(rules: Sequence[Rule], table: str, queue: bytes) -> list[bytes]:
@@ -159,7 +160,7 @@ def _do(rule: Rule) -> Do:
 
 
 def _sides(n: int, rule: Rule) -> tuple[Side, Side]:
-    assert rule["a"] and rule["b"] != [], f"a rule has somebody on both sides: {rule}"
+    assert rule["a"] and rule["b"] != [], f"a rule needs addresses on both sides: {rule}"
     return (f"a{n}", False), (f"a{n}", True) if rule["b"] is None else (f"b{n}", False)
 
 
@@ -181,7 +182,7 @@ def _between(at: bytes, source: Side, to: Side, deed: Sequence[bytes]) -> bytes:
     return _rule(
         at,
         "rules",
-        *_is(_NFPROTO, bytes([socket.AF_INET])),  # of an IPv6 packet these bytes are no address
+        *_is(_NFPROTO, bytes([socket.AF_INET])),  # in an IPv6 packet these bytes are not an address
         *_member(_SADDR, source),
         *_member(_DADDR, to),
         *deed,
@@ -189,7 +190,7 @@ def _between(at: bytes, source: Side, to: Side, deed: Sequence[bytes]) -> bytes:
 
 
 def _deed(do: Do, queue: bytes) -> list[bytes]:
-    """Count, then what is to be done; for a reset after a look at what it can be an answer to."""
+    """Count the packet, then act on it. A reset first checks that the packet can be answered with one."""
     count = _expression("counter")
     if do == "drop":
         return [count, _verdict(_DROP)]
@@ -228,7 +229,7 @@ def _compare(value: bytes) -> bytes:
 
 
 def _member(offset: int, side: Side) -> tuple[bytes, bytes]:
-    """The address at `offset` of the packet's IPv4 header is in the set, or outside it."""
+    """Match if the address at `offset` of the packet's IPv4 header is in the set, or outside it."""
     name, outside = side
     return (
         _expression("payload", number(1, 1), number(2, _NETWORK_HEADER), number(3, offset), number(4, 4)),
@@ -259,18 +260,18 @@ def _set(at: bytes, name: str, number_: int, addresses: Sequence[str]) -> Iterat
 
 
 def _emptied(at: bytes) -> list[bytes]:
-    """The table, made where it is not there, without rules and sets."""
+    """Messages that make an empty table, or remove the rules and sets of an existing one."""
     sets = [message(_DELSET, 0, at, attribute(2, found[2])) for found in dump(_GETSET, at)]
     return [message(_NEWTABLE, CREATE, at), message(_DELRULE, 0, at), *sets]
 
 
 def _erasure(at: bytes) -> list[bytes]:
-    """Made first, where it is not there, because to delete what is not there fails the whole transaction."""
+    """Messages that delete the table. It is created first, because deleting a missing table fails the transaction."""
     return [message(_NEWTABLE, CREATE, at), message(_DELTABLE, 0, at)]
 
 
 def _words(expressions: bytes) -> dict[object, object]:
-    """What a rule says: {offset of the address: its Side, "packets": int, "verdict": what it does or jumps to}."""
+    """The content of a rule: {offset of the address: its Side, "packets": int, "verdict": action or jump target}."""
     words: dict[object, object] = {}
     offset = 0
     for _, expression in parse(expressions):
@@ -291,7 +292,7 @@ def _words(expressions: bytes) -> dict[object, object]:
 
 
 def _way(words: Mapping[object, object]) -> tuple[Do, Side, Side] | None:
-    """What a rule does, from whom, to whom; None for any other rule."""
+    """The action, source and destination of a rule; None for rules of another form."""
     source, to = words.get(_SADDR), words.get(_DADDR)
     do = _ORDER.get(str(words.get("verdict")))
     if do is None or not isinstance(source, tuple) or not isinstance(to, tuple):

@@ -1,19 +1,19 @@
-"""A queue of the kernel's packets, each let go when its shapes say so: NFQUEUE over a raw netlink socket.
+"""A queue of packets from the kernel, each released when its shapes say so: NFQUEUE over a raw netlink socket.
 
-When this process dies, the kernel lets all packets pass that come from then on (the rule says bypass); those that were
-held are lost. When it ends in an orderly way, what is held goes out at once. What is held is lost as well when any
-hook of a packet filter goes in this network namespace: that is the kernel's way, so another stack's heal is a blip.
+If this process dies, the kernel lets new packets pass (the rule has bypass) and drops the held ones. If it ends
+normally, held packets are sent at once. Held packets are also lost when any packet filter hook in this network
+namespace is removed. That is how the kernel works, so the heal of another stack can cause a short loss.
 
-A corrupted packet has one bit of its last byte flipped, checksums left as they were, so that the receiver drops it; of
-a UDP packet without a checksum the receiver gets the damage. A copy goes out through a raw socket with a mark that no
-rule queues: one verdict lets go one packet only. That takes CAP_NET_RAW beside CAP_NET_ADMIN, in a container too;
-without it shapes that duplicate or answer are refused. A copy finds its way by its destination alone, and where the
-machine translates addresses of the connection, the copy's are not translated back. What is sent in a server's stead
-(routes.py) goes out the same way, without the mark: it takes as long as the server's own answer would.
+A corrupted packet has one flipped bit in its last byte and unchanged checksums, so that the receiver drops it. A UDP
+packet without a checksum is delivered corrupted. A copy is sent through a raw socket with a mark that no rule queues,
+because one verdict releases one packet. That needs CAP_NET_RAW in addition to CAP_NET_ADMIN, also in a container;
+without it, shapes that duplicate or answer are refused. A copy is routed by its destination only. If the machine
+translates the connection's addresses, those of the copy are not translated back. Responses in place of a server
+(routes.py) are sent in the same way without the mark, so that they take as long as the server's own would.
 
-Packets of a sender's offload (up to 64 KiB) count as one, for loss too, and only 64 bytes of each are read, of
-requests of HTTP about 8 KiB; while a
-shape duplicates or corrupts, the kernel splits them, computes checksums, and hands over all of each.
+Packets of a sender's offload (up to 64 KiB) count as one, also for loss. Only 64 bytes of each are read, or about 8 KiB
+for HTTP requests. While a shape duplicates or corrupts, the kernel splits them, computes checksums, and passes on the
+complete packets.
 
 Imports nothing of chaos. Numbers and attributes: linux/netfilter/nfnetlink_queue.h.
 """
@@ -35,7 +35,7 @@ from .nft import COPY, QUEUE
 from .routes import READ, Fate
 from .shapes import Shapes
 
-_NUMBERS = range(QUEUE, QUEUE + 64)  # every helper of a machine takes the first that is free
+_NUMBERS = range(QUEUE, QUEUE + 64)  # every helper on a machine takes the first free one
 _SUBSYSTEM = 3
 _PACKET, _VERDICT, _CONFIG, _VERDICT_BATCH = (_SUBSYSTEM << 8 | kind for kind in range(4))
 _ERROR, _REQUEST, _ACK = 2, 0x001, 0x004
@@ -49,13 +49,13 @@ _COPY_PACKET, _BIND = 2, 1
 _UNMARKED = 0
 _SOL_NETLINK, _NO_ENOBUFS = 270, 5
 _SO_RCVBUFFORCE = 33  # asm-generic/socket.h
-_BUFFER = 16 << 20  # bytes; a user namespace gets net.core.rmem_max at most
+_BUFFER = 16 << 20  # bytes; in a user namespace at most net.core.rmem_max
 _LENGTH = 1 << 17  # packets held
-_AT_ONCE = 64  # packets read before those that are due go out
+_AT_ONCE = 64  # packets read before those that are due are released
 _VERDICTS_AT_ONCE = 32 << 10  # bytes
 
 
-_Sent = tuple[int, bytes]  # a mark, and a packet of ours
+_Sent = tuple[int, bytes]  # a mark, and a packet of our own
 
 
 class _Held(NamedTuple):
@@ -65,14 +65,14 @@ class _Held(NamedTuple):
     src: str
     dst: str
     passes: bool
-    changed: bytes  # empty: let go as it is
-    more: Sequence[_Sent]  # what follows it
+    changed: bytes  # empty: released unchanged
+    more: Sequence[_Sent]  # packets to send after it
 
 
 class Queue:
-    """Packets that wait. `number` is what the kernel's rules have to name. Raises NftError; not for several threads.
+    """Packets that wait. The kernel's rules have to name `number`. Raises NftError; not thread-safe.
 
-    `passed` counts packets that met no shape, because the kernel could not hand them over in time and let them pass.
+    `passed` counts packets that bypassed the shapes because the kernel could not deliver them in time.
     """
 
     def __init__(self, shapes: Shapes) -> None:
@@ -93,17 +93,17 @@ class Queue:
         return len(self._held)
 
     def wait(self) -> float | None:
-        """Seconds until a packet is due; None while none is held."""
+        """Seconds until a packet is due; None if none is held."""
         return max(0.0, self._held[0].due - time.monotonic()) if self._held else None
 
     def prepare(self, shapes: Shapes) -> None:
-        """Whatever `shapes` need and may be refused, before any of it is in force."""
+        """Acquire what `shapes` need and the kernel may refuse, before any of it is in force."""
         for mark, needed in ((COPY, shapes.copies() or shapes.answers()), (_UNMARKED, shapes.answers())):
             if needed and mark not in self._senders:
                 self._senders[mark] = _sender(mark)
 
     def change(self, shapes: Shapes) -> None:
-        """From now on `shapes`. Packets held whose shapes are not the same any more go out at once."""
+        """Use `shapes` from now on. Held packets whose shapes have changed are released at once."""
         before, self._shapes = self._shapes, shapes
         self._held = [
             held if shapes.continues(held.src, held.dst, before) else held._replace(due=0.0) for held in self._held
@@ -113,21 +113,21 @@ class Queue:
         self.release()
 
     def receive(self) -> int:
-        """Take what the kernel has for us, `_AT_ONCE` packets at most, and say how many messages there were."""
+        """Read at most `_AT_ONCE` packets from the kernel; returns the number of messages."""
         for n in range(_AT_ONCE):
             try:
                 size = self._kernel.recv_into(self._into, 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return n
             except OSError as e:
-                if e.errno != errno.ENOBUFS:  # the gap in the packets' numbers tells how many
+                if e.errno != errno.ENOBUFS:  # the gap in the packets' numbers shows how many were lost
                     raise
             else:
                 self._take(size)
         return _AT_ONCE
 
     def release(self, until: float | None = None) -> None:
-        """Let go what is due by `until` (seconds, monotonic; now)."""
+        """Release the packets that are due by `until` (seconds, monotonic; default: now)."""
         until = time.monotonic() if until is None else until
         verdicts: list[bytes] = []
         size = 0
@@ -143,9 +143,11 @@ class Queue:
         self._send(verdicts, more)
 
     def close(self) -> None:
-        """Let go everything and give the queue back: after its rules are gone, before its hooks go, or it is lost."""
+        """Release everything and close the queue. Call it after removing its rules and before its hooks, or packets are
+        lost.
+        """
         with contextlib.suppress(OSError), self._kernel:
-            time.sleep(0.001)  # for packets that were on their way through the rules that are gone
+            time.sleep(0.001)  # for packets on their way through the removed rules
             while self.receive():
                 pass
             self.release(float("inf"))
@@ -157,7 +159,7 @@ class Queue:
         found = memoryview(self._into)[:size]
         _, kind, *_ = _HEADER.unpack_from(found)
         if kind == _PACKET:
-            self._hold(*_packet(found))
+            self._hold(*answered_packet(found))
         elif kind == _ERROR:  # a verdict on a packet whose device is gone
             code = -struct.unpack_from("=i", found, _HEADER.size)[0]
             if code not in (0, errno.ENOENT):
@@ -170,7 +172,7 @@ class Queue:
         now = time.monotonic()
         fates = self._shapes.decide(src, dst, length, now)
         whole = len(packet) == length
-        if not fates or (fates[0][1] and not whole):  # of more than 65,531 bytes, the end is never seen
+        if not fates or (fates[0][1] and not whole):  # longer than 65,531 bytes: its end is never seen
             self._kernel.send(self._verdict(_DROP, number_))
             return
         (due, corrupted), *doubles = fates
@@ -184,11 +186,11 @@ class Queue:
         heapq.heappush(self._held, _Held(fate.due, self._order, number_, src, dst, fate.passes, changed, more))
 
     def _send(self, verdicts: list[bytes], more: list[_Sent]) -> None:
-        """All verdicts as one message to the kernel, then what follows, so that none comes before its packet."""
+        """Send all verdicts in one message, then the additional packets, so that none precedes its original."""
         if verdicts:
             self._kernel.send(b"".join(verdicts))
         for mark, packet in more:
-            with contextlib.suppress(OSError):  # no way there any more, or too long for it: lost like any packet
+            with contextlib.suppress(OSError):  # no route any more, or too long for it: lost like any packet
                 self._senders[mark].sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
         verdicts.clear()
         more.clear()
@@ -212,7 +214,7 @@ class Queue:
             f"{_NUMBERS[0]} to {_NUMBERS[-1]}",
             errno.EINVAL: "this kernel has no nfnetlink_queue",
         }.get(code, os.strerror(code))
-        raise NftError(code, f"the kernel gives us no queue of packets: {why}")
+        raise NftError(code, f"the kernel provides no packet queue: {why}")
 
     def _settings(self, flags: int) -> list[bytes]:
         whole = self._shapes.needs_whole_packets()
@@ -226,7 +228,7 @@ class Queue:
         ]
 
     def _acknowledged(self) -> int:
-        """What the kernel says to one message of ours: an errno, or 0; packets that come before are taken."""
+        """The kernel's response to one message: an errno, or 0. Packets that arrive before it are processed."""
         while True:
             size = self._kernel.recv_into(self._into)
             _, kind, *_ = _HEADER.unpack_from(self._into)
@@ -241,10 +243,10 @@ def _socket() -> socket.socket:
         kernel.bind((0, 0))
     except OSError as e:
         raise NftError(e.errno, f"the kernel has no netfilter to speak to ({e.strerror})") from e
-    for option in (socket.SO_RCVBUF, _SO_RCVBUFFORCE):  # the second knows no limit, but root alone may use it
+    for option in (socket.SO_RCVBUF, _SO_RCVBUFFORCE):  # the second has no limit, but requires root
         with contextlib.suppress(PermissionError):
             kernel.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-    kernel.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)  # or after one overrun all pass, until the buffer is empty
+    kernel.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)  # otherwise, after an overrun, all pass until the buffer is empty
     return kernel
 
 
@@ -253,7 +255,7 @@ def _sender(mark: int) -> socket.socket:
         sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
     except PermissionError as e:
-        raise NftError(e.errno, "to send packets of our own takes CAP_NET_RAW in this network namespace") from e
+        raise NftError(e.errno, "sending packets needs CAP_NET_RAW in this network namespace") from e
     sender.setblocking(False)
     return sender
 
@@ -263,13 +265,15 @@ def _message(kind: int, flags: int, queue: int, attributes: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, 0, 0) + body
 
 
-def _packet(found: memoryview) -> tuple[int, bytes, int]:
-    """Its number, its first bytes, its whole length."""
+def answered_packet(found: memoryview) -> tuple[int, bytes, int]:
+    """A packet's number, its first bytes, and its length. Raises NftError."""
     number_ = length = 0
     packet = b""
     at = _HEADER.size + 4
     while at + 4 <= len(found):
         size, kind = _ATTRIBUTE.unpack_from(found, at)
+        if size < _ATTRIBUTE.size:
+            raise NftError(errno.EBADMSG, "an attribute of a packet that is shorter than its own header")
         if kind == _PACKET_HDR:
             number_ = int.from_bytes(found[at + 4 : at + 8], "big")
         elif kind == _PAYLOAD:

@@ -1,16 +1,16 @@
-"""What becomes of HTTP requests that pass as packets: let through, held back, or answered in the server's stead.
+"""The treatment of HTTP requests in passing packets: let through, delayed, or answered in place of the server.
 
-No proxy: a request is read off the segment that begins it. So connections that stand are concerned as well, addresses
-stay what they are, cuts and delays of the same link hold, and when the helper dies all requests pass. A request that
-is refused never reaches its server: the client gets an answer and the connection's end, the server a reset, and what
-the client sends on that connection from then on is acknowledged and thrown away.
+There is no proxy: a request is read from the segment that starts it. So existing connections are affected as well,
+addresses stay the same, cuts and delays of the same link apply, and all requests pass if the helper dies. A refused
+request never reaches its server. The client gets a response and the end of the connection, the server a reset, and what
+the client sends on that connection afterwards is acknowledged and discarded.
 
-Read are requests of HTTP/1.0 and 1.1 in the clear whose first line stands at the beginning of a segment and wholly in
-it. What else there is, TLS and HTTP/2 too, passes as it came. Of requests that are pipelined in one segment the first
-decides. The body that follows is told from the next request by its Content-Length; chunks are taken for no request
-unless one begins a segment with the line of one.
+Only plain HTTP/1.0 and 1.1 requests are read whose first line is at the start of a segment and complete in it.
+Everything else, including TLS and HTTP/2, passes unchanged. If several requests are pipelined in one segment, the first
+one decides. The Content-Length tells a body from the next request; chunks are not taken for requests, unless one starts
+a segment with a request line.
 
-Pure, on anybody's clock; imports nothing of chaos. Formats: RFC 9112, RFC 9293, RFC 7323 (timestamps).
+Pure functions of time; imports nothing of chaos. Formats: RFC 9112, RFC 9293, RFC 7323 (timestamps).
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple, TypedDict
 
-READ = 8192 + 120  # bytes of a packet that are looked at: headers of IP and TCP, and the head of a request
+READ = 8192 + 120  # bytes of a packet that are read: IP and TCP headers, and the head of a request
 _FIN, _SYN, _RST, _PSH, _ACK = 1, 2, 4, 8, 16
 _WINDOW = 0xFFFF
 _FIRST_LINE = re.compile(rb"([A-Z]{3,20}) (?:https?://[^/ ]*)?([^ ?#]*)[^ ]* HTTP/1\.[01]\r?\n")
 _BODY_LENGTH = re.compile(rb"\r?\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r?\n", re.IGNORECASE)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_IDLE = 120.0  # seconds after which a silent connection is forgotten
-_MANY = 4096  # connections known before anybody looks which are silent
+_IDLE = 120.0  # seconds after which an idle connection is forgotten
+_MANY = 4096  # number of connections above which idle ones are searched for
 
 
 class Route(TypedDict, total=False):
-    """Which requests, and what becomes of a `share` of them: held for `ms`, or where that is 0 answered with `status`.
+    """Which requests are affected, and what happens to a `share` of them: delayed by `ms`, or if 0 answered with
+    `status`.
 
-    `path` is a glob over the path without its query, in which `*` stands for `/` too. `method` "", `port` 0: any.
-    `status` 0: no answer but a reset.
+    `path` is a glob for the path without its query, in which `*` also matches `/`. `method` "", `port` 0: any. `status`
+    0: a reset instead of a response.
     """
 
     path: str
@@ -51,7 +52,9 @@ class Route(TypedDict, total=False):
 
 
 class Fate(NamedTuple):
-    """Of one packet: when, whether it goes on, and what is sent at that time, to its receiver and to its sender."""
+    """The treatment of one packet: when, whether it is sent on, and what else is sent to its receiver and its
+    sender.
+    """
 
     due: float
     passes: bool = True
@@ -62,7 +65,7 @@ class Fate(NamedTuple):
 class _Request(NamedTuple):
     method: str
     path: str
-    length: int | None  # with head and body, bytes; None: nobody knows yet
+    length: int | None  # head and body in bytes; None: not known yet
 
 
 class _Segment(NamedTuple):
@@ -72,26 +75,26 @@ class _Segment(NamedTuple):
     seq: int
     ack: int
     length: int  # bytes of data
-    data: bytes  # as many of them as were read
-    stamps: tuple[int, int] | None  # the sender's, and the one it echoes
+    data: bytes  # the part of them that was read
+    stamps: tuple[int, int] | None  # the sender's, and the echoed one
 
     @property
     def end(self) -> int:
-        """The number that follows it."""
+        """The sequence number after it."""
         return self.seq + self.length + bool(self.flags & _FIN) & 0xFFFFFFFF
 
     def answer(self, flags: int, seq: int, data: bytes = b"") -> bytes:
         """A packet to its sender, from its receiver, that acknowledges it."""
         echo = (self.stamps[1], self.stamps[0]) if self.stamps else None
-        return _packet(self.there, self.here, flags | _ACK, seq, self.end, data, echo)
+        return segment_packet(self.there, self.here, flags | _ACK, seq, self.end, data, echo)
 
     def reset(self) -> bytes:
-        """A packet in its stead: its sender gives up."""
-        return _packet(self.here, self.there, _RST, self.seq, 0)
+        """A packet in its place with which its sender gives up."""
+        return segment_packet(self.here, self.there, _RST, self.seq, 0)
 
 
 class Watch:
-    """A route in force: its lots and its counts."""
+    """A route in force, with its random numbers and counts."""
 
     def __init__(self, asked: Route, seed: int) -> None:
         check(asked)
@@ -103,7 +106,9 @@ class Watch:
         self.requests = self.hit = 0
 
     def meets(self, request: _Request, segment: _Segment) -> bool:
-        """Whether this one is hit. The nth request for the route from one address to another draws the same lot."""
+        """Whether this request is affected. The nth request of the route from one address to another has a fixed random
+        number.
+        """
         if self._port not in (0, segment.there[1]):
             return False
         self.requests += 1
@@ -117,7 +122,9 @@ class Watch:
         return hit
 
     def counts(self) -> dict[str, float]:
-        """`requests` that were read, whatever their path, how many were hit, and how long all of those were held."""
+        """`requests` that were read (of any path), how many were affected, and for how long they were delayed in
+        total.
+        """
         return {"requests": self.requests, "hit": self.hit, "held_ms": self.hit * self.ms}
 
 
@@ -129,34 +136,34 @@ class _Refusal(NamedTuple):
     data: bytes
 
     def to(self, segment: _Segment) -> bytes:
-        """Made anew each time: a packet with yesterday's time stamps would be taken for an old one."""
+        """Built anew each time, because a packet with old timestamps would be ignored."""
         return segment.answer(self.flags, self.seq, self.data)
 
     def acknowledgement(self, segment: _Segment) -> bytes:
-        """Of what comes later."""
+        """An acknowledgement of later data."""
         return segment.answer(0, self.seq + len(self.data) + 1 & 0xFFFFFFFF)
 
 
 @dataclass(slots=True)
 class _Talk:
-    """What is known of a connection on which a request was seen."""
+    """What is known of a connection with a request."""
 
-    end: int  # the number behind the last byte that the client sent
+    end: int  # sequence number after the client's last byte
     body_end: int | None = None
-    held: float = 0.0  # until when its request waits
+    held: float = 0.0  # end of its request's delay
     refusal: _Refusal | None = None
     seen: float = 0.0
 
 
 class Talks:
-    """Connections on their way through us."""
+    """The connections that pass through."""
 
     def __init__(self) -> None:
         self._talks: dict[tuple[tuple[bytes, int], tuple[bytes, int]], _Talk] = {}
         self._many = _MANY
 
     def meet(self, watches: Sequence[Watch], packet: bytes, length: int, now: float, due: float) -> Fate:
-        """What becomes of a client's packet of `length` bytes that would go on at `due`; `packet` is its beginning."""
+        """The treatment of a client's packet of `length` bytes that is due at `due`; `packet` is its start."""
         segment = _segment(packet, length)
         if segment is None:
             return Fate(due)
@@ -169,7 +176,7 @@ class Talks:
             talk.seen = now
             if talk.refusal:
                 return _afterwards(talk.refusal, talk.end, segment, due)
-            if segment.length and _before(segment.seq, talk.end):  # sent again, which the one that is held makes good
+            if segment.length and _before(segment.seq, talk.end):  # a retransmission of what is being held
                 return Fate(due, talk.held <= now)
         if not segment.length:
             return Fate(max(due, talk.held) if talk and segment.flags & _FIN else due)
@@ -206,7 +213,7 @@ class Talks:
 
 
 def check(route: Route) -> None:
-    """Raises ValueError, in words, for a route that makes no sense."""
+    """Raises ValueError with a message for an invalid route."""
     found = set(route) if isinstance(route, dict) else {str(route)}
     if unknown := found - Route.__annotations__.keys():
         raise ValueError(f"http has {', '.join(Route.__annotations__)}; found {', '.join(sorted(unknown))}")
@@ -222,7 +229,7 @@ def check(route: Route) -> None:
 
 
 def _afterwards(refusal: _Refusal, end: int, segment: _Segment, due: float) -> Fate:
-    """Whatever comes after a refusal goes nowhere, and its sender is told what it would hear from a server."""
+    """Data after a refusal is discarded, and its sender gets a server's acknowledgement or reset."""
     if segment.end == segment.seq:
         return Fate(due, False)
     again = refusal.flags & _RST or _before(segment.seq, end)  # it did not arrive
@@ -253,7 +260,7 @@ def _request(data: bytes) -> _Request | None:
 
 
 def _segment(packet: bytes, length: int) -> _Segment | None:
-    """The TCP segment in an IPv4 packet; None where there is none, or only a fragment of one."""
+    """The TCP segment in an IPv4 packet; None if there is none, or only a fragment."""
     at = 4 * (packet[0] & 15)
     fragment = int.from_bytes(packet[6:8], "big") & 0x3FFF
     if packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_TCP or fragment or len(packet) < at + 20:
@@ -274,7 +281,7 @@ def _stamps(options: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _packet(
+def segment_packet(
     source: tuple[bytes, int],
     to: tuple[bytes, int],
     flags: int,
@@ -283,19 +290,19 @@ def _packet(
     data: bytes = b"",
     stamps: tuple[int, int] | None = None,
 ) -> bytes:
-    """An IPv4 packet; the kernel fills in its number and its header's checksum."""
+    """An IPv4 packet. The kernel fills in its identification and header checksum."""
     options = struct.pack(">BBBBII", 1, 1, 8, 10, *stamps) if stamps else b""
     offset = (20 + len(options)) // 4 << 4
     head = struct.pack(">HHIIBBHHH", source[1], to[1], seq, ack, offset, flags, _WINDOW, 0, 0)
     segment = head + options + data
     pseudo = source[0] + to[0] + struct.pack(">BBH", 0, socket.IPPROTO_TCP, len(segment))
-    segment = segment[:16] + struct.pack(">H", _checksum(pseudo + segment)) + segment[18:]
+    segment = segment[:16] + struct.pack(">H", internet_checksum(pseudo + segment)) + segment[18:]
     length = 20 + len(segment)
     header = struct.pack(">BBHHHBBH4s4s", 0x45, 0, length, 0, 0x4000, 64, socket.IPPROTO_TCP, 0, source[0], to[0])
     return header + segment
 
 
-def _checksum(data: bytes) -> int:
+def internet_checksum(data: bytes) -> int:
     """RFC 1071."""
     total = sum(int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big") for at in range(0, len(data), 2))
     while total >> 16:

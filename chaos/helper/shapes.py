@@ -1,7 +1,7 @@
-"""What a shaped network does to a packet: when it goes on, how often, and whether damaged. Pure, on anybody's clock.
+"""The effect of shapes on a packet: when it is sent on, how often, and whether corrupted. Pure functions of time.
 
-Several shapes that meet one packet compose: delays add, each loses by its own lot, every rate is kept (so the lowest
-wins), each adds its copies. What becomes of HTTP requests is routes.py's. Imports nothing of chaos.
+If several shapes apply to one packet, delays add up, each loses packets independently, every rate is kept (the lowest
+one wins), and each adds its copies. HTTP requests are handled in routes.py. Imports nothing of chaos.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any, Required, TypedDict
 
 from .routes import Fate, Route, Talks, Watch
 
-BUFFER = 1.0  # seconds of data that wait for a rate; what comes on top is dropped
+BUFFER = 1.0  # seconds of data that may wait because of a rate; further packets are dropped
 
 Copy = tuple[float, bool]  # when it is due (seconds on the caller's clock), and whether it is corrupted
 
 
 class Shape(TypedDict, total=False):
-    """What happens to IPv4 packets from `a` to `b`, and back where `both` (the default). `b` None: all outside `a`.
+    """What happens to IPv4 packets from `a` to `b`, and back if `both` (the default). `b` None: everything outside `a`.
 
-    `loss`, `duplicate`, `reorder`, `corrupt` are shares, 0 to 1. `jitter_ms` is the most by which a delay differs from
-    `delay_ms`, evenly spread; no delay is below 0. `rate_kbit` is for each direction, shared by all of a group, and
-    counts IP packets with their headers; copies cost nothing. A share `reorder` of the packets waits for nothing that
-    this shape would have them wait for, and so overtakes. `http`: of the requests that come to `a`, with `both` only.
+    `loss`, `duplicate`, `reorder`, `corrupt` are shares, 0 to 1. `jitter_ms` is the maximum deviation of a delay from
+    `delay_ms`, uniformly distributed; delays are never below 0. `rate_kbit` is for each direction, shared by the whole
+    group, and counts IP packets with headers; copies are free. The share `reorder` of the packets skips all waits of
+    this shape, and so overtakes others. `http`: for requests to `a`, with `both` only.
     """
 
     a: Required[list[str]]
@@ -47,10 +47,11 @@ _SHARES = ("loss", "duplicate", "reorder", "corrupt")
 
 @dataclass(slots=True)
 class Counts:
-    """What one shape did. `full`: dropped because BUFFER waited already. `delayed_ms`: sum over packets let through.
+    """What one shape did. `full`: dropped because BUFFER was full. `delayed_ms`: sum over the packets that were sent
+    on.
 
-    A packet that any of its shapes lost counts only as lost, with those whose own lot it was. `delayed_ms` is what is
-    left of a packet's time without what its other shapes wanted: the distance between zones does not pass for a rate.
+    A packet that was lost by any of its shapes counts only as lost, by the shapes that lost it. `delayed_ms` excludes
+    the delay of a packet's other shapes, so that the latency between zones is not attributed to a rate.
     """
 
     packets: int = 0
@@ -72,7 +73,7 @@ class _Lot:
 
 
 class _Standing:
-    """One shape in force: its lots, its lines and its counts."""
+    """One shape in force, with its random numbers, its lines and its counts."""
 
     def __init__(self, asked: Shape) -> None:
         check(asked)
@@ -87,12 +88,12 @@ class _Standing:
         self._loss, self._duplicate = asked.get("loss", 0), asked.get("duplicate", 0)
         self._reorder, self._corrupt = asked.get("reorder", 0), asked.get("corrupt", 0)
         self.rate = asked.get("rate_kbit", 0) * 1000 / 8  # bytes a second
-        self.free = [0.0, 0.0]  # when the line is free again, there and back
+        self.free = [0.0, 0.0]  # when the line is free again, forward and back
         self._lots: dict[tuple[str, str], random.Random] = {}
         self.watch = Watch(asked["http"], asked.get("seed", 0)) if "http" in asked else None
 
     def direction(self, src: str, dst: str) -> int | None:
-        """0: there, 1: back, None: not concerned."""
+        """0: forward, 1: back, None: not affected."""
         if self._leads(src, dst):
             return 0
         return 1 if self._both and self._leads(dst, src) else None
@@ -101,7 +102,7 @@ class _Standing:
         return here in self._a and (there in self._b if self._b is not None else there not in self._a)
 
     def draw(self, pair: tuple[str, str]) -> _Lot:
-        """As many numbers for each packet of a pair, whatever the others do and whenever it comes."""
+        """Draw the same number of random numbers for each packet of a pair, independent of other shapes and of time."""
         if pair not in self._lots:
             self._lots[pair] = random.Random(f"{self.asked.get('seed', 0)} {pair[0]} {pair[1]}")
         lots = self._lots[pair]
@@ -117,22 +118,22 @@ class _Standing:
 
 @dataclass(slots=True)
 class _Flow:
-    """Packets from one address to another: what meets them, and when the last one that keeps its place is due."""
+    """Packets from one address to another: the shapes that apply, and when the last packet in order is due."""
 
     pair: tuple[str, str]
     met: list[tuple[_Standing, int]]
-    watches: list[Watch]  # of its requests
+    watches: list[Watch]  # for its requests
     last: float = field(default=0.0)
 
 
 class Shapes:
-    """Several shapes at once. What stays the same in `before` goes on: its counts, lots, lines and order.
+    """Several shapes at once. Shapes that are also in `before` keep their counts, random numbers, lines and order.
 
-    The nth packet from one address to another meets the same fate in every run with the same shapes, but for what a
-    rate decides, which depends on the time. Raises ValueError for a shape that makes no sense.
+    The nth packet from one address to another is treated in the same way in every run with the same shapes, except for
+    rates, which depend on time. Raises ValueError for an invalid shape.
 
-    Packets from one address to another keep their order, also under jitter (unlike with netem) and so a short delay
-    behind a long one is lengthened: only `reorder` lets any overtake.
+    Packets from one address to another keep their order, also with jitter (unlike netem), so a short delay after a long
+    one is extended: only `reorder` lets packets overtake.
     """
 
     def __init__(self, asked: Sequence[Shape], before: Shapes | None = None) -> None:
@@ -151,7 +152,7 @@ class Shapes:
         self._talks: Talks = before._talks if before and kept else Talks()
 
     def decide(self, src: str, dst: str, length: int, now: float) -> list[Copy]:
-        """What goes on of a packet of `length` bytes: itself first, then its copies; nothing where it is lost."""
+        """What is sent on of a packet of `length` bytes: itself first, then its copies; empty if it is lost."""
         flow = self._flow(src, dst)
         lots = [standing.draw(flow.pair) for standing, _ in flow.met]
         for (standing, _), lot in zip(flow.met, lots, strict=True):
@@ -167,16 +168,16 @@ class Shapes:
         return copies
 
     def meet(self, src: str, dst: str, packet: bytes, length: int, now: float, due: float) -> Fate:
-        """What becomes of a packet that would go on at `due`, for the request in it; `packet` is its beginning."""
+        """The treatment of a packet due at `due` by the routes for the request in it; `packet` is its start."""
         watches = self._flow(src, dst).watches
         return self._talks.meet(watches, packet, length, now, due) if watches else Fate(due)
 
     def continues(self, src: str, dst: str, before: Shapes) -> bool:
-        """Whether packets from one to the other meet the same shapes as `before`, and so keep their place."""
+        """Whether packets of this pair meet the same shapes as in `before`, so that they keep their place."""
         return self._met(src, dst) == before._met(src, dst)
 
     def listing(self) -> list[dict[str, Any]]:
-        """Every shape as it was asked for, with its counts."""
+        """Every shape as it was given, with its counts."""
         return [{**s.asked, **asdict(s.counts), **(s.watch.counts() if s.watch else {})} for s in self._standing]
 
     def needs_whole_packets(self) -> bool:
@@ -204,7 +205,9 @@ class Shapes:
         return [(s, way) for s in self._standing if (way := s.direction(src, dst)) is not None]
 
     def _due(self, flow: _Flow, lots: Sequence[_Lot], length: int, now: float) -> float:
-        """Through all lines, then the delays, and behind whoever went before; the early wait for other shapes only."""
+        """When a packet is due: after all lines and delays, and after its predecessors. Reordered ones skip their
+        shape's waits.
+        """
         through = now
         for (standing, way), lot in zip(flow.met, lots, strict=True):
             if standing.rate:
@@ -219,13 +222,13 @@ class Shapes:
 
 
 def check(shape: Shape) -> None:
-    """Raises ValueError, in words, for a shape that makes no sense."""
+    """Raises ValueError with a message for an invalid shape."""
     if unknown := set(shape) - Shape.__annotations__.keys():
         known = ", ".join(Shape.__annotations__)
         raise ValueError(f"a shape has no {', '.join(sorted(unknown))}; it has {known}")
     a, b = shape.get("a"), shape.get("b")
     if not (isinstance(a, list) and a and (b is None or (isinstance(b, list) and b))):
-        raise ValueError("a shape has somebody on both sides: `a` is a list of addresses, `b` one or null")
+        raise ValueError("a shape needs addresses on both sides: `a` is a list of addresses, `b` one or null")
     for name in _AMOUNTS:
         if not 0 <= _number(shape, name) < float("inf"):
             raise ValueError(f"{name} is a number from 0; found {shape.get(name)!r}")
@@ -235,7 +238,7 @@ def check(shape: Shape) -> None:
     if shape.get("reorder") and not (shape.get("delay_ms") or shape.get("rate_kbit")):
         raise ValueError("reorder without delay_ms or rate_kbit overtakes nothing; give one of them")
     if "http" in shape and not shape.get("both", True):
-        raise ValueError("requests come from the other side: http goes with both ways")
+        raise ValueError("http needs both directions, because requests come from the other side")
 
 
 def _number(shape: Shape, name: str) -> float:
@@ -244,7 +247,7 @@ def _number(shape: Shape, name: str) -> float:
 
 
 def _full(flow: _Flow, now: float) -> bool:
-    """Whether a line of the flow has as much waiting as it takes."""
+    """Whether a line of the flow is full."""
     full = [s for s, way in flow.met if s.rate and s.free[way] - now >= BUFFER]
     for standing in full:
         standing.counts.full += 1
@@ -263,6 +266,6 @@ def _tally(flow: _Flow, lots: Sequence[_Lot], held: float, now: float) -> None:
 
 
 def _wanted(standing: _Standing, way: int, lot: _Lot, now: float) -> float:
-    """Seconds that one shape would hold a packet for, were it alone."""
+    """Seconds that one shape alone would hold a packet."""
     line = standing.free[way] - now if standing.rate and not lot.early else 0.0
     return line + lot.delay

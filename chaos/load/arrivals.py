@@ -1,16 +1,17 @@
-"""When somebody comes, who, and what for: an open schedule that is a pure function of seed, rate and users.
+"""The schedule of arrivals: when, which user, and which journey. An open schedule, and a pure function of seed, rate
+and users.
 
-Arrivals are stratified: one in each slot of 1/rate seconds, at a random place in it. Poisson arrivals would be as
-open, but they have holes (at 2 a second one of 2 s in 55 is empty), and a hole looks like an outage that has
-not ended. The system is far from saturation here, so the bursts of a Poisson process would teach us nothing.
+Arrivals are stratified: one at a random moment of each slot of 1/rate seconds. Poisson arrivals would be just as open,
+but they have gaps (at 2 a second, one interval of 2 s in 55 is empty), and a gap looks like an outage that has not
+ended. The system is far from saturation here, so the bursts of a Poisson process would not show anything.
 
-Who comes and what for is a point of a sequence that fills the unit square evenly (a rotation by powers of the
-plastic number, started at a seeded place). So every journey, which is a rectangle of that square, gets its share
-in any few seconds: at 60/s the longest gap of a journey with 5 % of arrivals is 0.8 s, where independent draws
-left 1.9 to 2.9 s in four minutes.
+The user and the journey of an arrival come from a point of a sequence that fills the unit square evenly (a rotation by
+powers of the plastic number, from a seeded start). So every journey, which is a rectangle of that square, gets its
+share within a few seconds: at 60/s the longest gap of a journey with 5 % of arrivals is 0.8 s, compared with 1.9 to 2.9
+s in four minutes of independent draws.
 
-A slot depends on the seed and its own number alone: however long the steady phase was, the arrivals after t = 0
-are the same in every run of a seed.
+A slot depends only on the seed and its own number: the arrivals after t = 0 are the same in every run of a seed,
+however long the steady phase was.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def schedule(seed: int, rate: float, users: int, start: float, end: float) -> li
 def with_peak(
     arrivals: Sequence[Arrival], seed: int, rate: float, users: int, peak: tuple[float, float, float]
 ) -> list[Arrival]:
-    """`arrivals` and those who come on top of them from `peak[0]` to `peak[1]`, so that it is `peak[2]` times `rate`.
+    """`arrivals`, and additional ones from `peak[0]` to `peak[1]` that raise the rate to `peak[2]` times `rate`.
 
     The ordinary arrivals stay as they are: a peak later in a run changes nothing before it.
     """
@@ -59,9 +60,9 @@ def with_peak(
 
 
 def apportion(weights: Sequence[float], least: Sequence[int], count: int) -> list[int]:
-    """`count` split in proportion to `weights` by largest remainder, none below its `least`.
+    """`count` split in proportion to `weights` by largest remainder, with at least `least` for each.
 
-    Raises ValueError where `count` is less than all of `least` together.
+    Raises ValueError if `count` is less than the sum of `least`.
     """
     if count < sum(least):
         raise ValueError(f"{count} users are too few; at least {sum(least)} are needed")
@@ -77,6 +78,6 @@ def apportion(weights: Sequence[float], least: Sequence[int], count: int) -> lis
 
 
 def choose(weights: Sequence[float], draw: float) -> int:
-    """Index of the weight that `draw` in [0, 1) falls into; share of an index is its weight over their sum."""
+    """Index of the weight that `draw` in [0, 1) falls into: an index is chosen in proportion to its weight."""
     edges = list(accumulate(weights))
     return min(bisect_right(edges, draw * edges[-1]), len(edges) - 1)

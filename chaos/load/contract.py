@@ -1,6 +1,6 @@
-"""What the harness and its load process have agreed on: the files between them and the exit codes.
+"""The interface between the harness and its load process: the files they exchange, and the exit codes.
 
-Both sides import this, so it must stay free of locust (which patches the process that imports it) and of asyncio.
+Both sides import this module, so it must import neither locust (which patches the importing process) nor asyncio.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import msgspec
 
 from chaos.load.arrivals import Arrival
 
-ARRIVALS = "arrivals.json"  # written by the harness once the process is ready: its appearance is the start
-USERS = "users.json"  # written by mode prepare, mode 0600: it holds passwords and tokens
-OPS = "ops.jsonl"  # created by the process once it is ready: its appearance says so
+ARRIVALS = "arrivals.json"  # written by the harness when the process is ready; the process starts when it appears
+USERS = "users.json"  # written in mode prepare with mode 0600, because it holds passwords and tokens
+OPS = "ops.jsonl"  # created by the process when it is ready
 
-CONNECT = 0.3  # seconds for finding an address and connecting to it
-PATIENCE = 2.0  # seconds a user waits for one operation, all its requests and gateways together
+CONNECT = 0.3  # seconds for resolving a name and connecting
+PATIENCE = 2.0  # seconds a user waits for one operation, including all its requests and hosts
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """One user of users.json. `kept` is what the user's sign_up left in `self.kept`: password, token."""
+    """One user of users.json. `kept` is what the user's sign_up stored in `self.kept`: password, token."""
 
     name: str
     kind: str  # class in the users' file
@@ -43,6 +43,6 @@ class Exit(enum.IntEnum):
     DONE = 0
     USAGE = 64  # the users' file or an argument is wrong
     NO_USERS = 66  # users.json is missing or does not fit the users' file
-    NO_SCHEDULE = 67  # arrivals.json did not come
+    NO_SCHEDULE = 67  # arrivals.json did not appear
     NO_STACK = 69  # users could not sign up
     NO_DISK = 74  # ops.jsonl or users.json could not be written

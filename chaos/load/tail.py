@@ -1,4 +1,4 @@
-"""Success in the last seconds, read from ops.jsonl while it grows: for the line that says how a run is going."""
+"""The success rate of the last seconds, read from ops.jsonl while it grows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Rate(NamedTuple):
 
 
 class Tail:
-    """Reads what was appended since the last look, whole lines only. One look costs what was written since.
+    """Reads whole lines that were appended since the last call, so that each call costs only what is new.
 
-    Any thread may look: a run's conditions, its line of progress and its metrics do.
+    Thread-safe: stop conditions, the progress line and the metrics use it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,9 +34,9 @@ class Tail:
         self._looking = threading.Lock()
 
     def rates(self, now: float, seconds: float) -> Mapping[str, Rate]:
-        """By journey, operations that ended in the last `seconds` before `now`, which is on the timeline.
+        """By journey, the operations that ended in the last `seconds` before `now`, a time on the timeline.
 
-        What lies further back than MEMORY is forgotten.
+        Operations older than MEMORY are forgotten.
         """
         with self._looking:
             return self._rates(now, seconds)

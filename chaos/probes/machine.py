@@ -1,4 +1,4 @@
-"""How much of this machine's processors was given to others: what a hypervisor takes away looks like a slow system."""
+"""CPU steal: the share of this machine's processor time that its hypervisor gave to others."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import final
 
 from chaos.protocols import Probe
 
-NAME = "machine"  # of its samples in the journal
+NAME = "machine"  # subject of its samples in the journal
 STAT = Path("/proc/stat")
-STOLEN = 7  # which of a processor's times is "steal"; man 5 proc
+STOLEN = 7  # index of "steal" among a processor's times; man 5 proc
 
 
 @final
 class Machine(Probe):
-    """Of every run, asked for by no experiment. Only where the kernel counts it (Linux)."""
+    """A probe of every run, whether or not a check needs it, on systems whose kernel counts steal (Linux)."""
 
-    def __init__(self, every: float = 1.0, stat: Path = STAT) -> None:
-        self.name, self.every = NAME, every
+    def __init__(self, target: object, name: str = NAME, every: float = 1.0, stat: Path = STAT) -> None:
+        self.name, self.every = name, every
         self._stat = stat
         self._before = self._times()
 
@@ -30,5 +30,5 @@ class Machine(Probe):
         return {"stolen": round(spent[STOLEN] / sum(spent), 4) if sum(spent) > 0 else 0.0}
 
     def _times(self) -> list[int]:
-        words = self._stat.read_text().partition("\n")[0].split()
-        return [int(x) for x in words[1:9]]  # a guest's time is in its host's "user" already
+        words = self._stat.read_text(encoding="utf-8").partition("\n")[0].split()
+        return [int(x) for x in words[1:9]]  # "guest" time is already part of "user"

@@ -1,4 +1,4 @@
-"""One HTTP GET, without a client library: the answer ends where the connection does."""
+"""One HTTP GET without a client library: the response ends with the connection."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from chaos.errors import TargetError
 
 
 async def get(address: str, port: int, path: str, timeout: float, node: str) -> tuple[int, bytes]:
-    """Status and body of http://address:port/path. Raises TargetError naming `node` when there is no answer."""
+    """Status and body of http://address:port/path. Raises TargetError naming `node` if there is no response."""
     where = f"{node}: GET http://{address}:{port}{path}"
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(address, port)
             try:
-                # 1.0: no chunks, and the server closes when it has said everything.
+                # HTTP/1.0: no chunks, and the server closes the connection at the end.
                 writer.write(f"GET {path} HTTP/1.0\r\nHost: {node}:{port}\r\nConnection: close\r\n\r\n".encode())
                 head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
             finally:

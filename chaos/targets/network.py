@@ -1,7 +1,7 @@
-"""What passes between nodes, for every target whose network the kernel's packet filter sees: cut, reset, or worse.
+"""Network faults between nodes (cuts, resets, shapes), for every target whose packets pass the kernel's packet filter.
 
-A helper program speaks to the kernel for us (chaos.helper). It ends when its input does, however we end, and takes
-with it what it made, so faults on the network heal themselves.
+A helper program (chaos.helper) talks to the kernel. It ends when its input is closed, however this process ends, and
+removes everything it made, so that network faults heal themselves.
 """
 
 from __future__ import annotations
@@ -10,43 +10,41 @@ import asyncio
 import json
 import threading
 import time
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from chaos.errors import TargetError
+from chaos.errors import CannotLook, TargetError
 from chaos.model import Node
-from chaos.protocols import CanShape, Link, Quality, RoundTrips, Traffic
+from chaos.protocols.capabilities import Cutting, Linked, Shaping
+from chaos.protocols.links import Link, Quality, RoundTrips, Traffic
 from chaos.targets import roundtrip
+from chaos.targets.messages import decoded
 
-BACKENDS: Mapping[str, str] = {  # of faults of the network, for the plan
-    "drop": "drop rules in the kernel's packet filter, all in one transaction, by the network helper",
-    "reset": "reject rules (TCP reset) in the kernel's packet filter, by the network helper",
-    "queue": "packets of a kernel queue (NFQUEUE, bypass), held in the network helper",
-}
+DROP = "drop rules in the kernel's packet filter, all in one transaction, by the network helper"
 NOT_BRIDGED = (
     "packets between containers do not pass the packet filter (net.bridge.bridge-nf-call-iptables is not 1), "
     "so nothing can be cut; as root: modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1"
 )
-PATIENCE = 20.0  # seconds the helper may take for an answer
-SENT, WAITED = 5, 0.9  # packets that are timed, seconds that they may take; the kernel asks again after one
-_UNKNOWN = ""  # who asked for a rule that another process made
-_CHANGED = ("lost", "duplicated", "reordered", "corrupted")  # what the helper counts of a shape
+PATIENCE = 20.0  # seconds that the helper may take for a response
+SENT = 5  # packets for a measurement
+LOOK_UP = 2.5  # seconds for querying a name server
+_UNKNOWN = ""  # requester of a rule that another process made
+_CHANGED = ("lost", "duplicated", "reordered", "corrupted")  # counters of the helper for a shape
 
 
 class Line(Protocol):
-    """A conversation with a running helper. Reading and writing raise OSError, also when there is no answer in time."""
+    """A connection to a running helper. Reading and writing raise OSError, also for a missing response."""
 
     @property
-    def errors(self) -> bytes: ...  # what it said on stderr
+    def errors(self) -> bytes: ...  # its output on stderr
     def write_line(self, line: bytes) -> None: ...
     def read_line(self, deadline: float) -> bytes: ...  # on time.monotonic(); b"": it has ended
     def close(self) -> object: ...  # ends it; idempotent
 
 
 class Helper:
-    """The helper of this process: started when first asked, and anew after it has ended."""
+    """The helper of this process: started on the first request, and again after it has ended."""
 
     def __init__(self, start: Callable[[], Line]) -> None:
         self._start = start
@@ -54,12 +52,11 @@ class Helper:
         self._one_at_a_time = threading.Lock()
 
     async def ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Raises TargetError in the helper's or the kernel's words."""
+        """Send a request. Raises TargetError with the helper's or the kernel's message."""
         answer = await asyncio.to_thread(self._ask, request)
-        if not answer["ok"]:
-            raise TargetError(
-                f"the network helper could not {request['do']}: {answer['error']}; `chaos doctor` says what is missing"
-            )
+        if not answer.get("ok"):
+            why = f"could not {request['do']}: {answer.get('error')}"
+            raise TargetError(f"the network helper {why}; `chaos doctor` says what is missing")
         return answer
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,19 +66,17 @@ class Helper:
             try:
                 self._line.write_line(json.dumps(request).encode())
                 line = self._line.read_line(time.monotonic() + PATIENCE)
-            except OSError:  # a broken pipe, or no answer in time
+            except OSError:  # a broken pipe, or no response in time
                 line = b""
             if not line:
                 words = self._line.errors.decode(errors="replace")[-500:].strip() or "without a word"
                 self._line.close()
-                self._line = None  # the next call starts another one
+                self._line = None  # the next call starts a new one
                 raise TargetError(f"the network helper ended: {words}")
-            found = json.loads(line)
-            assert isinstance(found, dict)
-            return found
+            return decoded(line, "the network helper")
 
     async def close(self) -> None:
-        """End it, and with it what it made."""
+        """End the helper, and everything it made."""
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -95,7 +90,7 @@ class Helper:
 class _Entry:
     by: str
     link: Link
-    quality: Quality | None  # None: nothing passes
+    quality: Quality | None  # None: all packets are dropped
 
     @property
     def kind(self) -> str:
@@ -105,15 +100,16 @@ class _Entry:
 
 
 class Network:
-    """Cuts and shapes of one stack. `addresses`: of each node by name. Every method raises TargetError.
+    """Cuts and shapes of one stack. `addresses`: the nodes' addresses by name. Every method raises TargetError.
 
-    `bridged`: the nodes hang on a bridge, whose packets the filter sees only where the kernel is told to show them.
+    `bridged`: the nodes are connected by a bridge, whose packets the filter sees only if the kernel is configured for
+    it.
     """
 
     def __init__(self, helper: Helper, addresses: Mapping[str, str], bridged: bool) -> None:
-        self._helper, self._addresses, self._bridged = helper, addresses, bridged
+        self.helper, self._addresses, self._bridged = helper, addresses, bridged
         self._kept: list[_Entry] = []
-        self._changing = asyncio.Lock()  # what stands is read, then replaced: two changes at once would lose one
+        self._changing = asyncio.Lock()  # the rules are read, then replaced: concurrent changes would lose one
         self._next_look: asyncio.Task[Mapping[str, Any]] | None = None
 
     async def cut(self, by: str, links: Sequence[Link]) -> None:
@@ -138,7 +134,7 @@ class Network:
         mine = next((e for e in self._kept if (e.by, e.link) == (by, link)), None)
         answer = await self._look()
         there = {kind: packets for found, kind, packets in self._rules(answer) if found == link}
-        if mine is None:  # another process made it, and what its helper holds back ours does not know
+        if mine is None:  # another process made it; our helper does not know the packets it holds
             return next((Traffic(n) for kind, n in there.items() if kind != "queue"), None)
         if mine.kind not in there:
             return None
@@ -146,7 +142,7 @@ class Network:
             return Traffic(there[mine.kind])
         place = [e for e in self._kept if e.kind == "queue"].index(mine)  # the helper keeps our order
         if place >= len(answer["shapes"]):
-            return None  # the helper that held packets back has died, and they pass
+            return None  # the helper that held packets has died, and they pass
         counts = answer["shapes"][place]
         packets = int(counts["packets"])
         if "http" in counts:
@@ -156,17 +152,17 @@ class Network:
         return Traffic(packets, sum(int(counts[name]) for name in _CHANGED), round(held, 3))
 
     async def residue(self) -> Sequence[str]:
-        answer = await self._helper.ask({"do": "listing"})
+        answer = await self.helper.ask({"do": "listing"})
         said = [_in_words(link, kind) for link, kind, _ in self._rules(answer)]
         return said or (["the kernel's table of cuts is there, with nothing in it"] if answer["standing"] else [])
 
     async def clear(self) -> None:
-        """End everything that anybody made."""
-        await self._helper.ask({"do": "clear"})
+        """Remove everything, whichever process made it."""
+        await self.helper.ask({"do": "clear"})
         self._kept = []
 
     async def close(self) -> None:
-        await self._helper.close()
+        await self.helper.close()
         self._kept = []
 
     async def _add(self, entries: Sequence[_Entry]) -> None:
@@ -181,7 +177,7 @@ class Network:
             await self._apply([e for e in kept if (e.by, e.link) not in ended or (e.kind == "drop") is not cut])
 
     async def _standing(self) -> list[_Entry]:
-        """The kernel's word counts: what another process has healed is not made again, what it has cut stays."""
+        """The rules in the kernel. What another process has healed is not made again, and what it has cut stays."""
         force = {(link, kind) for link, kind, _ in await self._in_force()}
         ours = [e for e in self._kept if (e.link, e.kind) in force]
         known = {(e.link, e.kind) for e in ours}
@@ -195,16 +191,16 @@ class Network:
     async def _apply(self, kept: list[_Entry]) -> None:
         rules = {(e.link, e.kind): {**self._sides(e.link), "do": e.kind} for e in kept if e.kind != "queue"}
         shapes = [{**self._sides(e.link), **_shape(e, n)} for n, e in enumerate(kept) if e.kind == "queue"]
-        if kept and self._bridged and not (await self._helper.ask({"do": "ping"}))["bridged"]:
+        if kept and self._bridged and not (await self.helper.ask({"do": "ping"}))["bridged"]:
             raise TargetError(NOT_BRIDGED)
-        await self._helper.ask({"do": "apply", "rules": list(rules.values()), "shapes": shapes})
+        await self.helper.ask({"do": "apply", "rules": list(rules.values()), "shapes": shapes})
         self._kept = kept
 
     async def _in_force(self) -> list[tuple[Link, str, int]]:
         return self._rules(await self._look())
 
     async def _look(self) -> Mapping[str, Any]:
-        """What there is, asked after this call; all who ask in one moment get one answer: thirty nodes, one look."""
+        """The current rules. Concurrent calls share one request: thirty nodes, one check."""
         if self._next_look is None:
             self._next_look = asyncio.create_task(self._looked())
         return await asyncio.shield(self._next_look)
@@ -212,19 +208,22 @@ class Network:
     async def _looked(self) -> Mapping[str, Any]:
         await asyncio.sleep(0)
         self._next_look = None
-        return await self._helper.ask({"do": "listing"})
+        return await self.helper.ask({"do": "listing"})
 
     def ends(self, link: Link, nodes: Sequence[Node]) -> tuple[Sequence[str], str]:
-        """Who may ask whom over the link: nodes of its other side, and the address of one on this side."""
+        """The endpoints for measuring the link: nodes of its other side, and the address of one on this side.
+
+        If the other side is everything else and all nodes are on this side, the list is empty: the host measures then.
+        """
         named = {n.name for n in nodes} & self._addresses.keys()
         askers = sorted(named & link.b if link.b is not None else named - link.a)
         asked = sorted(named & link.a)
-        if not (askers and asked):
-            raise TargetError("no node stands on each side of the link, so nobody can say how long packets take")
+        if not asked or (not askers and link.b is not None):
+            raise TargetError("the link has no node on one of its sides, so packets cannot be timed")
         return askers, self._addresses[asked[0]]
 
     def _rules(self, answer: Mapping[str, Any]) -> list[tuple[Link, str, int]]:
-        """(link, drop | reset | queue, packets) of every rule of the kernel, whoever made it."""
+        """(link, drop | reset | queue, packets) of every rule in the kernel, whichever process made it."""
         names = {address: name for name, address in self._addresses.items()}
 
         def of(addresses: Sequence[str]) -> frozenset[str]:
@@ -237,22 +236,69 @@ class Network:
 
     def _sides(self, link: Link) -> dict[str, Any]:
         def of(names: frozenset[str]) -> list[str]:
-            return sorted(self._addresses.get(name, name) for name in names)  # another posture's stay addresses
+            return sorted(self._addresses.get(name, name) for name in names)  # nodes of another posture stay addresses
 
         return {"a": of(link.a), "b": None if link.b is None else of(link.b), "both": link.both}
 
 
-class Networked(CanShape):
-    """A target whose links are kept by `_network`."""
+Ask = Callable[[Sequence[str], str, Sequence[str]], Awaitable[str]]
+Check = Callable[[Sequence[Link]], Awaitable[None]]
+Unfit = Callable[[Node], str | None]
 
-    _network: Network
 
-    @abstractmethod
-    async def _ask_from(self, names: Sequence[str], program: str, argv: Sequence[str]) -> str:
-        """What a program of ours (the path of one that wants the standard library alone) prints in the network of the
-        first of these nodes that runs. Raises TargetError where none does, or where it fails."""
+async def _as_declared(links: Sequence[Link]) -> None:
+    """For a network that only the harness configures: nothing to check."""
+
+
+async def _always() -> bool:
+    return True
+
+
+def _fit(node: Node) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Links:
+    """Base of the network capabilities.
+
+    `ask` runs a program of the harness (a path; standard library only) in the network of the first of these nodes that
+    is running, or without nodes in their host's, and returns its output. It raises TargetError if none is running, or
+    if it fails. `check` raises TargetError if the network differs from the stack's file. `possible` says whether there
+    can be any rules at all.
+    """
+
+    network: Network
+    nodes: Callable[[], Sequence[Node]]
+    ask: Ask
+    check: Check = _as_declared
+    unfit: Unfit = _fit
+    possible: Callable[[], Awaitable[bool]] = _always
+
+
+class _Row(Linked):
+    def __init__(self, links: Links) -> None:
+        self._links, self._network = links, links.network
+
+    def unfit(self, node: Node) -> str | None:
+        return self._links.unfit(node)
+
+    async def traffic(self, by: str, link: Link) -> Traffic | None:
+        return await self._network.traffic(by, link)
+
+    async def round_trips(self, link: Link) -> RoundTrips:
+        askers, address = self._network.ends(link, self._links.nodes())
+        said = await self._links.ask(askers, roundtrip.__file__, [address, str(SENT), str(RoundTrips.WAITED)])
+        return RoundTrips(SENT, [float(line) for line in said.split()])
+
+
+class Cut(_Row, Cutting):
+    """Heals and reports everything in the network, whichever process made it: the helper removes it all at once."""
+
+    backend = DROP
 
     async def cut(self, by: str, links: Sequence[Link]) -> None:
+        await self._links.check(links)
         await self._network.cut(by, links)
 
     async def join(self, by: str, links: Sequence[Link]) -> None:
@@ -261,19 +307,35 @@ class Networked(CanShape):
     async def is_cut(self, link: Link) -> bool:
         return await self._network.is_cut(link)
 
+    async def heal(self) -> None:
+        if await self._links.possible():
+            await self._network.clear()
+
+    async def residue(self) -> Sequence[str]:
+        return await self._network.residue() if await self._links.possible() else ()
+
+
+class Shape(_Row, Shaping):
+    backend = "packets of a kernel queue (NFQUEUE, bypass), held in the network helper"
+
     async def shape(self, by: str, links: Sequence[Link], quality: Quality) -> None:
+        await self._links.check(links)
         await self._network.shape(by, links, quality)
 
     async def unshape(self, by: str, links: Sequence[Link]) -> None:
         await self._network.unshape(by, links)
 
-    async def traffic(self, by: str, link: Link) -> Traffic | None:
-        return await self._network.traffic(by, link)
 
-    async def round_trips(self, link: Link) -> RoundTrips:
-        askers, address = self._network.ends(link, self.nodes())
-        said = await self._ask_from(askers, roundtrip.__file__, [address, str(SENT), str(WAITED)])
-        return RoundTrips(SENT, [float(line) for line in said.split()])
+class Reset(Shape):
+    backend = "reject rules (TCP reset) in the kernel's packet filter, by the network helper"
+
+
+def answered(node: str, code: int, said: str) -> bool:
+    """The result of lookup.py in a node's network. Raises CannotLook for any other output."""
+    words = said.strip()
+    if code or words not in ("answered", "silent"):
+        raise CannotLook(f"{node}: its name resolution could not be checked: {words[-300:] or f'exit code {code}'}")
+    return words == "answered"
 
 
 def _shape(entry: _Entry, number: int) -> dict[str, Any]:
@@ -285,4 +347,4 @@ def _shape(entry: _Entry, number: int) -> dict[str, Any]:
 def _in_words(link: Link, kind: str) -> str:
     one = "is" if len(link.a) == 1 else "are"
     said = {"drop": "cut off from", "reset": "reset towards", "queue": "slowed or worse towards"}[kind]
-    return f"{', '.join(sorted(link.a))} {one} {said} {'everybody' if link.b is None else ', '.join(sorted(link.b))}"
+    return f"{', '.join(sorted(link.a))} {one} {said} {'all others' if link.b is None else ', '.join(sorted(link.b))}"

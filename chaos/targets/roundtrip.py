@@ -1,8 +1,8 @@
-"""How long a packet takes to an address and back: asks a port that nobody listens at, and the kernel there says no.
+"""Measures round trips to an address, by asking a port without a listener, which the kernel there refuses.
 
-Run in the network of the node that asks, with the standard library alone: `roundtrip.py ADDRESS COUNT SECONDS`, by
-path or by its text. All packets go out at once; it prints the milliseconds of those that were answered in time, one a
-line, the shortest first. A node that is frozen answers as well: it is the network that is measured, and no program.
+Run in the network of the asking node, with the standard library alone: `roundtrip.py ADDRESS COUNT SECONDS`, by path or
+as text. All packets are sent at once. It prints the milliseconds of those answered in time, one a line, the shortest
+first. A frozen node answers as well, because this measures the network and no program.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import socket
 import sys
 import time
 
-PORT = 1  # tcpmux: nobody's for decades; one that does listen answers as fast
-_NO_OR_YES = (errno.ECONNREFUSED, 0)  # anything else is not the node's own word
+PORT = 1  # tcpmux: unused for decades; a listener there would answer as fast
+_NO_OR_YES = (errno.ECONNREFUSED, 0)  # any other result does not come from the node
 
 
 def main(address: str, count: int, seconds: float) -> None:
@@ -28,7 +28,7 @@ def main(address: str, count: int, seconds: float) -> None:
         one.connect_ex((address, PORT))
         asked[one.fileno()] = one
         look.register(one, select.POLLOUT | select.POLLERR | select.POLLHUP)
-    end = time.monotonic() + seconds  # sooner than the kernel asks again by itself, which takes a second
+    end = time.monotonic() + seconds  # before the kernel retries by itself, which takes a second
     found = []
     while asked and (rest := end - time.monotonic()) > 0:
         for fd, _ in look.poll(1000 * rest):

@@ -1,18 +1,20 @@
-"""Waiting for a stack: all nodes at once, few checks side by side, and the first that cannot come up ends the wait."""
+"""Waits for a stack to become healthy: all nodes, few checks at once. The first node that cannot start ends the
+wait.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chaos.errors import TargetError
 from chaos.model import Node
+from chaos.waiting import comes_true
 
-AT_ONCE = 4  # checks side by side: each is dear, and more would take the processor from what they wait for
+AT_ONCE = 4  # concurrent checks: each is expensive, and more would take processor time from the nodes
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Standing:
 
 
 class Starting(Protocol):
-    """What of a target the wait needs."""
+    """What the wait needs of a target."""
 
     def nodes(self) -> Sequence[Node]: ...
 
@@ -33,25 +35,26 @@ class Starting(Protocol):
     async def standing(self, node: Node) -> Standing: ...
 
     async def full_log(self, node: Node) -> str:
-        """Where people find all of it."""
+        """The path of the node's whole log."""
 
 
 async def until_healthy(target: Starting, within: float, every: float, progress: Callable[[str], None]) -> None:
-    """Look at each node every `every` seconds. Raises TargetError for one that ended or takes longer than `within`."""
-    deadline = time.monotonic() + within
+    """Check each node every `every` seconds. Raises TargetError for one that ended or takes longer than `within`."""
     gate = asyncio.Semaphore(AT_ONCE)
     nodes = target.nodes()
     healthy: list[str] = []
 
+    async def well(node: Node) -> bool:
+        async with gate:
+            if await target.healthy(node):
+                return True
+        if not (found := await target.standing(node)).alive:
+            raise TargetError(await _complaint(target, node, within, found.words))
+        return False
+
     async def wait_for(node: Node) -> None:
-        while True:
-            async with gate:
-                if await target.healthy(node):
-                    break
-            found = await target.standing(node)
-            if not found.alive or time.monotonic() > deadline:
-                raise TargetError(await _complaint(target, node, within, found.words))
-            await asyncio.sleep(every)
+        if not await comes_true(lambda: well(node), within, every):
+            raise TargetError(await _complaint(target, node, within, (await target.standing(node)).words))
         healthy.append(node.name)
         progress(f"healthy {len(healthy)} of {len(nodes)}")
 
@@ -67,13 +70,13 @@ async def _complaint(target: Starting, node: Node, within: float, state: str) ->
 
 
 def _busy() -> str:
-    """A word about the machine, where it has far more to do than it can."""
+    """A note if the machine is heavily overloaded."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     return f" The machine is busy: a load of {load:.0f} on {cores} cores." if load > 3 * cores else ""
 
 
 async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All at once; the first to fail ends the others, and it is its error that is raised."""
+    """Run all concurrently. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             for one in work:

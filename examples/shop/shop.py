@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 EVERY = 0.2  # seconds between two looks at the stock
 PATIENCE = 0.5  # seconds a front waits for the stock
+PAGE = 500  # orders in an answer
 
 
 class Program(BaseHTTPRequestHandler):
@@ -50,19 +51,20 @@ class Stock(Program):
         if url.path == "/articles":
             self.answer(200, {"articles": ["lamp", "chair", "table"]})
             return
-        after = parse_qs(url.query).get("after", [""])[0]
+        after = int(parse_qs(url.query).get("after", ["0"])[0])
         user = parse_qs(url.query).get("user", [""])[0]
         with self.one_at_a_time:
             try:
-                with open(self.orders) as lines:
-                    known = sorted(line.strip() for line in lines)
+                with open(self.orders, encoding="utf-8") as lines:
+                    known = [line.strip() for line in lines if line.startswith(f"{user}-")]
             except FileNotFoundError:
                 known = []
-        self.answer(200, {"ids": [i for i in known if i.startswith(f"{user}-") and i > after][:500]})
+        page = known[after : after + PAGE]
+        self.answer(200, {"ids": page, "next": str(after + PAGE) if len(page) == PAGE else None})
 
     def do_POST(self) -> None:
         order = json.loads(self.body())
-        with self.one_at_a_time, open(self.orders, "a") as lines:
+        with self.one_at_a_time, open(self.orders, "a", encoding="utf-8") as lines:
             lines.write(order["id"] + "\n")
             lines.flush()
             os.fsync(lines.fileno())
@@ -125,4 +127,4 @@ if __name__ == "__main__":
     program = {"front": Front, "stock": Stock}[sys.argv[1]]
     if program is Front:
         threading.Thread(target=Front.look, daemon=True).start()
-    ThreadingHTTPServer((os.environ.get("BIND", "0.0.0.0"), 8000), program).serve_forever()
+    ThreadingHTTPServer(("0.0.0.0", 8000), program).serve_forever()

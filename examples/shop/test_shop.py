@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from chaos.testing import Chaos
+
 pytestmark = pytest.mark.chaos_time(30)
 
 
-def articles(chaos: Any, front: str) -> dict[str, Any]:
+def articles(chaos: Chaos, front: str) -> dict[str, Any]:
     """What a front shows."""
     found: dict[str, Any] = chaos.get(front, 8000, "/articles").json()
     return found
 
 
-def fresh(chaos: Any, front: str) -> bool:
+def fresh(chaos: Chaos, front: str) -> bool:
     """Whether it shows what the stock has now."""
     return articles(chaos, front).get("stale") is False
 
 
-def until(holds: Any, seconds: float = 5.0) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
     """Whether it holds at some time within so many seconds."""
     end = time.monotonic() + seconds
-    while not (found := bool(holds())) and time.monotonic() < end:
+    while not (found := holds()) and time.monotonic() < end:
         time.sleep(0.05)
     return found
 
 
-def test_customers_can_look_while_the_stock_is_away(chaos: Any) -> None:
+def test_customers_can_look_while_the_stock_is_away(chaos: Chaos) -> None:
     """A front without its stock shows what it saw last and says that it is old; afterwards it is fresh again."""
     assert until(lambda: fresh(chaos, "front-a"))
     with chaos.fault("partition", component="front", to={"component": "stock"}) as away:
@@ -40,7 +43,7 @@ def test_customers_can_look_while_the_stock_is_away(chaos: Any) -> None:
     assert until(lambda: fresh(chaos, "front-a"))
 
 
-def test_one_front_dies_and_the_other_serves(chaos: Any) -> None:
+def test_one_front_dies_and_the_other_serves(chaos: Chaos) -> None:
     """The seed picks which."""
     with chaos.fault("kill", component="front", pick=1) as death:
         (dead,) = death.nodes
@@ -52,7 +55,7 @@ def test_one_front_dies_and_the_other_serves(chaos: Any) -> None:
 
 
 @pytest.mark.chaos_target("process", "compose")
-def test_a_slow_network_is_not_an_outage(chaos: Any) -> None:
+def test_a_slow_network_is_not_an_outage(chaos: Chaos) -> None:
     """Two hundred milliseconds to the stock: orders are slow, and they come through."""
     with chaos.fault("delay", zone="a", to={"component": "stock"}, ms=100):
         began = time.monotonic()

@@ -10,7 +10,7 @@ __all__ = ["AppUser", "BankUser", "BusinessUser", "Employee", "ThirdPartyUser", 
 
 
 class Employee(TokenMember):
-    """Has the employees' build of the app, which asks the canary and nobody else."""
+    """Uses the employees' build of the app, which asks only the canary."""
 
     weight = 20
     client_type = "employee"

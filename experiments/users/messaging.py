@@ -18,7 +18,7 @@ GATEWAYS = tuple(f"http://gateway-{zone}:8000" for zone in "abc")
 
 
 class Member(OpenUser):
-    """Somebody with an account at the messaging company."""
+    """A user with an account at the messaging company."""
 
     abstract = True
     hosts = GATEWAYS
@@ -130,7 +130,7 @@ class WebUser(Member):
         return {"Cookie": f"session={session}"} if session else {}
 
     def browse(self, method: str, path: str, json: object = None) -> Any:
-        """The page; whoever finds himself logged out logs in first, and a log-in that fails is a failure."""
+        """The page. A user who is logged out logs in first, and a failed log-in is a failure."""
         answer = self.ask(method, path, json=json, accept=(401,))
         if answer.status_code == 401:
             self.op.note = "thrown out, logged in again"
@@ -155,7 +155,7 @@ class WebUser(Member):
 
 
 class ThirdPartyUser(Member):
-    """Logs in to somebody else's site with the messenger's account."""
+    """Logs in to a third-party site with the messenger's account."""
 
     weight = 5
     client_type = "third-party"
@@ -191,7 +191,7 @@ class BusinessUser(TokenMember):
 
 
 class BankUser(OpenUser):
-    """Uses the bank's own app, which asks nobody but the bank."""
+    """Uses the bank's own app, which asks only the bank."""
 
     weight = 8
     client_type = "app"

@@ -9,5 +9,5 @@ FOLDER = Path(__file__).parents[1] / "grafana"
 
 if __name__ == "__main__":
     for name, board in BOARDS.items():
-        (FOLDER / f"{name}.json").write_text(rendered(board))
+        (FOLDER / f"{name}.json").write_text(rendered(board), encoding="utf-8")
         print(f"observe/grafana/{name}.json: {len(board.panels)} panels")

@@ -1,4 +1,4 @@
-"""*Run*: what users meet, which faults bite, what the run came to."""
+"""*Run*: what users meet, which faults are in force, and the verdict."""
 
 from observe.dashboards.panels import Board, Panel, Query
 
@@ -65,7 +65,7 @@ BOARD = Board(
             "Faults and zones",
             (
                 Panel(
-                    "Active faults", "Red while a fault bites a node.",
+                    "Active faults", "Red while a fault is in force on a node.",
                     (Query("max by (step, fault, node) (chaos_fault_active)", "{{step}}: {{fault}} {{node}}"),),
                     shape="states", empty="no fault yet",
                 ),
@@ -74,7 +74,7 @@ BOARD = Board(
                     "as down.", (Query("zone:up:sum", "zone {{zone}}"),), least=0,
                 ),
                 Panel(
-                    "How long steps take", "inject: until the fault is seen to bite; heal: of one heal; bite: between.",
+                    "How long steps take", "inject: until confirmed; active: until its last heal; heal: each heal.",
                     (Query("chaos_step_seconds_sum / chaos_step_seconds_count", "{{fault}} {{part}}", True),),
                     unit="s", shape="bars", empty="no fault yet",
                 ),

@@ -1,1 +1,1 @@
-"""What every program of the stack shares: the web scaffold, stores, calls between services, metrics, logs."""
+"""Shared by all programs of the stack: the web scaffold, stores, calls between services, metrics, logs."""

@@ -1,4 +1,4 @@
-"""What handlers give and take: JSON answers, problems in words, bodies and query parameters that were checked."""
+"""Input and output of handlers: JSON answers, error messages, validated bodies and query parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def problem(status: int, text: str, executed: bool = False, headers: Mapping[str
 
 
 async def raw_body(request: Request) -> bytes:
-    """The request's bytes. Raises Refused(413) beyond BODY_LIMIT, whatever Content-Length said."""
+    """The request's bytes. Raises Refused(413) beyond BODY_LIMIT, whatever its Content-Length."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
@@ -38,7 +38,7 @@ async def body(request: Request, shape: type[T]) -> T:
     """The request's JSON as `shape`, a msgspec Struct. Raises Refused(400) that names the wrong field."""
     try:
         return msgspec.json.decode(await raw_body(request), type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"body: {error}") from None
 
 

@@ -1,8 +1,8 @@
-"""Session back ends: many small ones behind auth; each check goes to one of them, and not all run the same release.
+"""Session back ends: many small ones behind auth. Each check is answered by one of them, and their releases differ.
 
-One on the release of old reads the sessions that all share. One on the new release has a store of its own, which
-nobody has filled: it knows only who logged in through it, and rejects the rest. `exposure` is the share of back ends
-on the new release; with a grace another back end, or two, are asked before a session is rejected.
+Back ends on the old release read the sessions that all of them share. Those on the new release have stores of their
+own, which were never filled: they only know sessions created by themselves, and reject the others. `exposure` is the
+share of back ends on the new release. With a grace, one or two other back ends are asked before a session is rejected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GRACE = {"none": 1, "dual-read": 2, "triple-read": 3}  # back ends that are aske
 
 
 class Backends:
-    """`exposure` 0 to 1; `reads` back ends are asked, one after the other, until one knows the session."""
+    """`exposure` 0 to 1; up to `reads` back ends are asked, one after the other, until one knows the session."""
 
     def __init__(self, cache: Cache, exposure: float, reads: int) -> None:
         self._cache = cache
@@ -27,14 +27,16 @@ class Backends:
         self._reads = reads
 
     async def keep(self, session: str, user: str, life: int, request: str) -> None:
-        """Where the old ones look, and, if a new one has served this log-in, in its own store. Raises as the cache."""
+        """Store a session in the shared store, and in a new back end's own store if that served the log-in. Raises as
+        the cache.
+        """
         (place,) = picks(request, 1)
         await self._cache.write("SET", _shared(session), user, "EX", life)
         if place < self._new:
             await self._cache.write("SET", _own(place, session), user, "EX", life)
 
     async def user(self, session: str, request: str) -> str | None:
-        """Whose session it is, by the word of the back ends that this request meets. Raises Unavailable."""
+        """The user of a session, according to the back ends that this request meets. Raises Unavailable."""
         for place in picks(request, self._reads):
             key = _own(place, session) if place < self._new else _shared(session)
             if (found := await self._cache.read("GET", key)) is not None:
@@ -42,14 +44,14 @@ class Backends:
         return None
 
     def feeds(self, request: str, checks: int) -> bool:
-        """Whether a refresh of `checks` calls meets a back end each that has the user's feed: no new one has any."""
-        return all(
-            any(place >= self._new for place in picks(f"{request}.{n}", self._reads)) for n in range(checks)
-        )
+        """Whether all `checks` calls of a refresh meet back ends with the user's feed, which new back ends do not
+        have.
+        """
+        return all(any(place >= self._new for place in picks(f"{request}.{n}", self._reads)) for n in range(checks))
 
 
 def configured(cache: Cache) -> Backends:
-    """As the environment says. Ends the program in words when it cannot be read."""
+    """Back ends as configured in the environment. Ends the program with a message if that is invalid."""
     exposure, grace = SETTINGS.number("SESSION_EXPOSURE", 0.0), SETTINGS.environment.get("SESSION_GRACE") or "none"
     if not 0 <= exposure <= 1:
         sys.exit(f"{SETTINGS.node}: SESSION_EXPOSURE: found {exposure}, expected a share from 0 to 1")
@@ -59,7 +61,7 @@ def configured(cache: Cache) -> Backends:
 
 
 def picks(request: str, count: int) -> Iterator[int]:
-    """`count` different back ends, the same for the same request, any as likely as any other."""
+    """`count` different back ends, chosen uniformly, and always the same for the same request."""
     seen: set[int] = set()
     turn = 0
     while len(seen) < count:

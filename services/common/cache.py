@@ -1,4 +1,4 @@
-"""Valkey: the master wherever it is, short time-outs, and an honest word on what may have been executed."""
+"""Valkey: finds the primary, uses short time-outs, and tells what may have been executed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from services.common.names import resolve
 from services.common.settings import SETTINGS, Address
 from services.common.store import REACH, Store
 
-ANSWER = 0.3  # seconds a command may take
-SIZE = 16  # connections a program
+ANSWER = 0.3  # seconds that a command may take
+SIZE = 16  # connections for each program
 Value = str | bytes | int | float
 
 
@@ -30,14 +30,14 @@ class Cache(Store[Connection, ConnectionPool]):
         self._endings: set[asyncio.Task[None]] = set()
 
     async def read(self, *command: Value) -> Any:
-        """The reply to a command that changes nothing. Raises Unavailable when it cannot be had."""
+        """The reply to a command that changes nothing. Raises Unavailable if there is none."""
         try:
             return await self._run(command)
         except Uncertain as error:
             raise Unavailable(error.problem) from error
 
     async def write(self, *command: Value) -> Any:
-        """The reply to a command. Raises Unavailable when it certainly was not executed, else Uncertain."""
+        """The reply to a command. Raises Unavailable if it was certainly not executed, else Uncertain."""
         return await self._run(command)
 
     async def _run(self, command: tuple[Value, ...]) -> Any:
@@ -52,7 +52,7 @@ class Cache(Store[Connection, ConnectionPool]):
                 await connection.send_command(*command)
                 return await connection.read_response()
             except ResponseError as error:
-                # READONLY, LOADING, OOM: the server looked at the command and refused it.
+                # READONLY, LOADING, OOM: the server read the command and refused it.
                 self.doubt()
                 raise Unavailable(f"valkey refused the command: {error}") from error
             except self.faults as error:
@@ -79,25 +79,22 @@ class Cache(Store[Connection, ConnectionPool]):
         self._behind(link.disconnect(nowait=True))
 
     async def _open(self, address: Address) -> ConnectionPool:
-        return ConnectionPool(
-            host=await resolve(address.host), port=address.port, max_connections=SIZE, **_limits()
-        )
+        return ConnectionPool(host=await resolve(address.host), port=address.port, max_connections=SIZE, **_limits())
 
     def _discard(self, pool: ConnectionPool) -> None:
-        # Connections in use end by their own time-out, within ANSWER.
+        # Connections in use end by their own time-outs, within ANSWER.
         self._behind(pool.disconnect(inuse_connections=False))
 
     def _behind(self, ending: Coroutine[Any, Any, None]) -> None:
-        """redis-py closes gracefully only: let it, but let nobody wait for it."""
+        """redis-py only closes gracefully, so it closes in the background."""
         task = asyncio.create_task(ending)
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
 
 
 def _limits() -> dict[str, Any]:
-    # No retries: redis-py would send a command again without knowing whether it had been executed.
+    # No retries: redis-py would repeat a command without knowing whether it was executed.
     return {
         "socket_connect_timeout": REACH, "socket_timeout": ANSWER, "retry": Retry(NoBackoff(), 0), "protocol": 2,
         "driver_info": None, "lib_name": None, "lib_version": None,
     }  # fmt: skip
-

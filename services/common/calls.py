@@ -1,4 +1,6 @@
-"""A call to whichever instance of a component serves: order of last success, and no second execution by accident."""
+"""Calls an instance of a component, starting with the last successful one, and never executes a call twice by
+accident.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,17 @@ from services.common.errors import Unavailable, Uncertain
 from services.common.peer import NoAnswer, NotSent, Peer, Reply
 from services.common.settings import Address
 
-ATTEMPT = 1.0  # seconds one instance gets; services give up on their own stores after 0.8
+ATTEMPT = 1.0  # seconds for one instance; services give up on their own stores after 0.8
 BUDGET = 1.2  # seconds for all attempts together
-PAUSE = 0.05  # seconds before unreached instances are tried again, twice as long each time
-LEAST = 0.1  # seconds that must be left to begin another attempt
+PAUSE = 0.05  # seconds before unreached instances are tried again, doubled each time
+LEAST = 0.1  # minimum seconds that must be left for another attempt
 
 
 @dataclass(frozen=True)
 class Call:
-    """`again`: executing it twice does no harm, so it may be tried once more after an uncertain end.
+    """`again`: executing it twice does no harm, so it may be repeated after an uncertain outcome.
 
-    `safe`: it changes nothing at all, so after any end nothing was done.
+    `safe`: it changes nothing, so whatever the outcome, nothing was done.
     """
 
     method: str
@@ -38,7 +40,7 @@ class Call:
 
 
 def in_order(peers: Sequence[Peer]) -> list[Peer]:
-    """Without doubts first, then who served last; as listed while none has served."""
+    """Instances without doubts first, then those that served last; in the listed order while none has served."""
     return sorted(peers, key=lambda peer: (peer.doubtful, -peer.good_at))
 
 
@@ -53,10 +55,11 @@ class Peers:
         hopeful: bool = True,
         peer: Callable[[Address], Peer] = Peer,
     ) -> None:
-        """`required`: this program is not ready without one. `hopeful`: instances that all seem down are tried.
+        """`required`: this program is not ready without one. `hopeful`: instances are tried even if all of them seem
+        down.
 
-        To refuse a user is certain to fail, and "down" may be our own lack of CPU, as in a boot storm next door;
-        whoever can do without the answer does not hope.
+        Refusing a user fails for certain, while "down" may only be this machine's own lack of processor time, for
+        example during the boot storm of another zone. Callers that can do without the answer are not hopeful.
         """
         self.name = name
         self._peers = [peer(address) for address in addresses]
@@ -71,17 +74,17 @@ class Peers:
         await asyncio.gather(*(peer.close() for peer in self._peers))
 
     def missing(self) -> str | None:
-        """Only a component this program cannot do without is missed."""
+        """Only a required component counts as missing."""
         if not self._required or any(peer.answered and not peer.down for peer in self._peers):
             return None
         return f"no instance of {self.name} answers"
 
     async def ask(self, call: Call) -> Reply:
-        """The answer of the first instance that gives one; it may be a 4xx, or a 503 that all of them gave.
+        """The answer of the first instance that gives one. It may be a 4xx, or a 503 if all of them answered so.
 
-        Raises Unavailable when no instance has seen the request, Uncertain (502, 504, 500) when one may have
-        executed it. After an uncertain attempt a refusal by another instance proves nothing about the first, so it
-        stays uncertain.
+        Raises Unavailable if no instance has seen the request, Uncertain (502, 504, 500) if one may have executed it.
+        After an uncertain attempt, another instance's refusal proves nothing about the first one, so the outcome stays
+        uncertain.
         """
         deadline = time.monotonic() + call.budget
         doubtful: Uncertain | None = None
@@ -110,7 +113,7 @@ class Peers:
         return reply
 
     async def _round(self, call: Call, deadline: float) -> Reply:
-        """One request to each instance in turn, and again while none was even reached and there is time.
+        """One request to each instance in turn, repeated while none was reached and there is time.
 
         Raises Unavailable, Uncertain.
         """
@@ -122,7 +125,7 @@ class Peers:
                 if not self._hopeful or deadline - time.monotonic() < LEAST + pause:
                     raise
                 await asyncio.sleep(pause)
-                pause *= 2  # whoever is refused at once must not ask all the time
+                pause *= 2  # a caller that is refused at once must not retry continuously
 
     async def _each(self, call: Call, deadline: float) -> Reply:
         refused: Reply | None = None

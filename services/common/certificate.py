@@ -1,6 +1,6 @@
-"""What programs of this stack show each other: a sealed word on who they are and until when. Only while chores are on.
+"""Certificates between programs of this stack: identity and expiry. Used only while chores are on.
 
-Everybody's is good for long but the gateways', whose renewal is a chore. Who is shown one that has run out refuses.
+All certificates are valid for long, except the gateways', whose renewal is a chore. An expired one is refused.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ LONG = 90 * 24 * 3600  # seconds
 
 
 class Certificate:
-    """This program's own: `NODE UNTIL SEAL`."""
+    """This program's own certificate: `NODE UNTIL SEAL`."""
 
     def __init__(self) -> None:
         self._until = time.time() + LONG
         self._term: chores.Term | None = None
 
     def short(self, lives: float) -> chores.Term:
-        """From now on it has to be renewed: the chore that does it."""
+        """Let it expire from now on; returns the chore that renews it."""
         self._term = chores.Term("renew the certificate", lives)
         return self._term
 
     def headers(self) -> dict[str, str]:
-        """What to send along with a request; nothing while chores are off."""
+        """Headers to send with a request; none while chores are off."""
         if not chores.ON:
             return {}
         return {HEADER: _sealed(SETTINGS.node, self._until if self._term is None else self._term.until)}
@@ -43,13 +43,13 @@ OWN = Certificate()
 
 
 def certified(request: Request) -> None:
-    """Raises Refused(403) for a program whose certificate is missing or has run out. Users have none: not for them."""
+    """Raises Refused(403) for a program without a valid certificate. Not for users, who have none."""
     if not chores.ON:
         return
     shown = request.headers.get(HEADER, "")
     node, until = _read(shown)
     if time.time() > until:
-        raise Refused(403, f"the certificate of {node} ran out {time.time() - until:.1f} s ago; renew it")
+        raise Refused(403, f"the certificate of {node} expired {time.time() - until:.1f} s ago; renew it")
 
 
 @functools.lru_cache(maxsize=8)

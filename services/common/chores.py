@@ -1,12 +1,12 @@
-"""What must be done now and then, and how a component breaks when nobody does it. Off unless CHORES is 1.
+"""Periodic chores, and how a component fails when they are not done. Off unless CHORES is 1.
 
-The caretaker (services/caretaker.py) calls POST /chore on the admin port of components that still have an owner, three
-times in a CHORE_LIFE. Each chore here breaks by itself, in its own way and time:
+The caretaker (services/apps/caretaker.py) calls POST /chore on the admin port of components that still have an owner,
+three times in a CHORE_LIFE. Without its chore, each component fails in its own way and time:
 
-    Term     a key ring or a certificate runs out, and whoever checks it refuses
-    Outbox   a spool on disk grows with every write until its quota is full, and writes are refused
-    Leak     a worker keeps what it should let go of: first it is slow, then it has no memory left
-    Counted  a table of counters has no room for another, and who counts with it lets nobody pass
+    Term     a key ring or a certificate expires and is refused
+    Outbox   a spool on disk grows with every write until its quota is full, then writes are refused
+    Leak     a worker never frees memory: it becomes slower, then runs out of memory
+    Counted  a table of counters has no space for another entry, then everything it counts is refused
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from services.common.log import log
 from services.common.settings import SETTINGS
 
 ON = SETTINGS.flag("CHORES")
-LIFE = float(SETTINGS.environment.get("CHORE_LIFE") or 3600)  # seconds: the slow constant of every chore
-MEMORY = 4 << 20  # bytes a leaking worker may hold
-WALKED = 16  # times it looks through all it holds, each request: some 40 ms in the end
+LIFE = float(SETTINGS.environment.get("CHORE_LIFE") or 3600)  # seconds: the time constant of all chores
+MEMORY = 4 << 20  # bytes that a leaking worker may hold
+WALKED = 16  # times that each request searches through all of it: about 40 ms in the end
 
 
 class Chore:
-    """`routes` go to a Service's `admin`; there are none while chores are off."""
+    """A periodic chore. `routes` are for a Service's `admin`; there are none while chores are off."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -48,7 +48,7 @@ class Chore:
 
 
 class Term(Chore):
-    """Something that is good until it is renewed. `lives` is in units of CHORE_LIFE."""
+    """Something that expires unless it is renewed. `lives` is in units of CHORE_LIFE."""
 
     def __init__(self, what: str, lives: float) -> None:
         super().__init__(what)
@@ -66,7 +66,7 @@ class Term(Chore):
 
 
 class Outbox(Chore):
-    """A spool of what other sites shall have, on the disk, with a quota of `per_second` times CHORE_LIFE bytes."""
+    """A spool on disk for data to other sites, with a quota of `per_second` times CHORE_LIFE bytes."""
 
     def __init__(self, path: Path, per_second: int) -> None:
         super().__init__("trim the outbox")
@@ -80,7 +80,7 @@ class Outbox(Chore):
         os.truncate(self._path, 0)
 
     def put(self, content: bytes) -> None:
-        """Raises Unavailable when the quota has no room; nothing has been written then."""
+        """Raises Unavailable if it does not fit into the quota; nothing has been written then."""
         if not ON:
             return
         used = self._path.stat().st_size
@@ -90,11 +90,11 @@ class Outbox(Chore):
             with self._path.open("ab", buffering=0) as file:
                 file.write(content)
         except OSError as error:
-            raise Unavailable(f"the outbox takes nothing: {error.strerror}; free some space") from error
+            raise Unavailable(f"the outbox cannot be written: {error.strerror}; free some space") from error
 
 
 class Counted(Chore):
-    """What was counted, request by request: old entries are of no use, and take the room of new ones all the same."""
+    """A table of counted requests: expired entries are useless, but take up the space for new ones."""
 
     def __init__(self, per_second: float) -> None:
         super().__init__("purge expired counters")
@@ -105,7 +105,7 @@ class Counted(Chore):
         self._entries.clear()
 
     def put(self, key: str) -> bool:
-        """Whether there was room for it."""
+        """Count a request; returns whether there was space for it."""
         if not ON:
             return True
         if len(self._entries) >= self._room:
@@ -115,22 +115,22 @@ class Counted(Chore):
 
 
 class Leak(Chore):
-    """A worker that never lets go: `per_second` times CHORE_LIFE requests are all it has memory for."""
+    """A worker that never frees memory: it can serve `per_second` times CHORE_LIFE requests."""
 
     def __init__(self, per_second: float) -> None:
         super().__init__("restart the worker")
         self._block = max(1, int(MEMORY / (per_second * LIFE))) if ON else 0
-        self._held = bytearray()
+        self.held = bytearray()
 
     def do(self) -> None:
-        self._held = bytearray()
+        self.held = bytearray()
 
     def serve(self) -> None:
-        """One request more. Raises Unavailable once the memory is used up, and is slower each time until then."""
+        """Serve one more request, more slowly each time. Raises Unavailable when the memory is used up."""
         if not ON:
             return
-        if len(self._held) + self._block > MEMORY:
-            raise Unavailable(f"the worker is out of memory, it holds {len(self._held)} of {MEMORY} bytes; restart it")
-        self._held += b"\1" * self._block
+        if len(self.held) + self._block > MEMORY:
+            raise Unavailable(f"the worker is out of memory, it holds {len(self.held)} of {MEMORY} bytes; restart it")
+        self.held += b"\1" * self._block
         for _ in range(WALKED):
-            zlib.crc32(self._held)
+            zlib.crc32(self.held)

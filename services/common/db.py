@@ -1,4 +1,4 @@
-"""PostgreSQL: the primary wherever it is, short time-outs, and an honest word on what may have been executed."""
+"""PostgreSQL: finds the primary, uses short time-outs, and tells what may have been executed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from services.common.names import resolve
 from services.common.settings import SETTINGS, Address
 from services.common.store import REACH, Store
 
-ACQUIRE = 0.4  # seconds to get a connection; nothing was sent yet
-OPEN = 0.6  # seconds for each connection of a pool that is opened as a whole
-QUERY = 0.8  # seconds a statement may take
-SCHEMA = 5.0  # seconds for CREATE … IF NOT EXISTS, behind whoever else creates
-SIZE = 4  # connections a program, all opened at once: 12 programs and their watches stay below max_connections
+ACQUIRE = 0.4  # seconds to get a connection; nothing has been sent then
+OPEN = 0.6  # seconds for each connection of a pool, which are all opened together
+QUERY = 0.8  # seconds that a statement may take
+SCHEMA = 5.0  # seconds for CREATE … IF NOT EXISTS, including the wait for other creators
+SIZE = 4  # connections for each program, opened together: 12 programs and their watches stay below max_connections
 
-Record = Any  # asyncpg ships no types
+Record = Any  # asyncpg has no types
 # The timeline of a primary, NULL on a standby. It grows with each promotion.
 _TIMELINE = """SELECT CASE WHEN pg_is_in_recovery() THEN NULL
     ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END"""
-# Classes of SQLSTATE after which the server has certainly rolled back: read-only, conflict, out of resources, not
-# in the right state. Class 57 is not among them: a commit that waits for its standby may be cut off by a shutdown.
+# Classes of SQLSTATE after which the server has certainly rolled back: read-only, conflict, out of resources, wrong
+# state. Class 57 is not among them, because a shutdown may cut off a commit that waits for its standby.
 _ROLLED_BACK = ("25", "40", "53", "55")
 
 
 class Database(Store[Any, Any]):
-    """`schema` creates what the service needs and may run any number of times."""
+    """`schema` creates what the service needs; it may run any number of times."""
 
     faults = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -42,17 +42,17 @@ class Database(Store[Any, Any]):
         self._timeline = 0
 
     async def read(self, statement: str, *values: object) -> list[Record]:
-        """Rows of a statement that changes nothing. Raises Unavailable when they cannot be had."""
+        """The rows of a statement that changes nothing. Raises Unavailable if there is no answer."""
         try:
             return await self._run(statement, values)
         except Uncertain as error:
             raise Unavailable(error.problem) from error
 
     async def write(self, statement: str, *values: object) -> list[Record]:
-        """Rows of one statement, which is one transaction.
+        """The rows of one statement, which is one transaction.
 
-        Raises Unavailable when it certainly was not executed, Refused(409) when a constraint stopped it, and
-        Uncertain when the connection went or the time was up after it had been sent.
+        Raises Unavailable if it was certainly not executed, Refused(409) if a constraint prevented it, and Uncertain if
+        the connection broke or the time was up after it had been sent.
         """
         return await self._run(statement, values)
 
@@ -65,7 +65,7 @@ class Database(Store[Any, Any]):
                     raise self._judge(error) from error
                 except TimeoutError as error:
                     self.doubt()
-                    connection.terminate()  # its answer may still come, to whoever would use it next
+                    connection.terminate()  # its answer may still arrive, and would confuse the next user
                     raise Uncertain(f"postgres gave no answer within {QUERY} s", 504) from error
                 except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                     self.doubt()
@@ -83,7 +83,7 @@ class Database(Store[Any, Any]):
             self._gauge(pool)
             yield connection
         finally:
-            # A pool that was given up meanwhile has ended the connection already.
+            # A pool that was given up meanwhile has already closed the connection.
             with contextlib.suppress(*self.faults):
                 await pool.release(connection, timeout=ACQUIRE)
             self._gauge(pool)
@@ -107,16 +107,14 @@ class Database(Store[Any, Any]):
         return Uncertain(f"postgres failed ({state} {error})")
 
     async def _reach(self, address: Address) -> Any:
-        return await asyncpg.connect(
-            host=await resolve(address.host), port=address.port, timeout=REACH, **_login()
-        )
+        return await asyncpg.connect(host=await resolve(address.host), port=address.port, timeout=REACH, **_login())
 
     async def _ping(self, link: Any) -> bool:
         timeline = await link.fetchval(_TIMELINE, timeout=REACH)
         if timeline is None:
             return False
         if timeline < self._timeline:
-            # A primary of the past, back from the dead: what is written there will be lost.
+            # A former primary that has come back: anything written there would be lost.
             log("stale primary", level="warning", timeline=timeline, known=self._timeline)
             return False
         self._timeline = timeline
@@ -126,8 +124,8 @@ class Database(Store[Any, Any]):
         link.terminate()
 
     async def _open(self, address: Address) -> Any:
-        # All of them now: opening one takes four round trips, and a pool that grows when its server has become slow
-        # turns away whoever it grows for.
+        # All of them now: opening one takes four round trips, and a pool that grows while its server is slow would fail
+        # the requests it grows for.
         pool = await asyncpg.create_pool(
             host=await resolve(address.host), port=address.port, timeout=OPEN, min_size=SIZE, max_size=SIZE,
             max_inactive_connection_lifetime=0, reset=_nothing, **_login(),
@@ -143,7 +141,8 @@ class Database(Store[Any, Any]):
         if self._prepared:
             return
         async with pool.acquire(timeout=ACQUIRE) as connection, connection.transaction():
-            # Two instances that start together must not create together: IF NOT EXISTS alone does not help there.
+            # Two instances that start together must not create the schema together: IF NOT EXISTS alone does not
+            # prevent errors.
             await connection.execute("SELECT pg_advisory_xact_lock(731)", timeout=SCHEMA)
             await connection.execute(self._schema, timeout=SCHEMA)
         self._prepared = True
@@ -153,7 +152,7 @@ class Database(Store[Any, Any]):
 
 
 def _login() -> dict[str, object]:
-    # ssl: asking for it would cost a round trip, on a network that is the stack's own.
+    # ssl: requesting it would cost a round trip, on the stack's own network.
     return {
         "user": "stack", "database": "stack", "password": SETTINGS.need("DB_PASSWORD"), "ssl": False,
         "server_settings": {"application_name": SETTINGS.node, "jit": "off"},
@@ -161,4 +160,4 @@ def _login() -> dict[str, object]:
 
 
 async def _nothing(connection: Any) -> None:
-    """In place of RESET ALL after each use, a round trip: no statement of ours leaves anything in a session."""
+    """Replaces RESET ALL after each use, which costs a round trip: our statements leave nothing in a session."""

@@ -1,6 +1,6 @@
-"""Who is asking, as the gateway found out: `X-User` counts only with a seal that the stack's own key made.
+"""The user as identified by the gateway: `X-User` is accepted only with a seal made with the stack's own key.
 
-Without the seal anybody who reaches a service past the gateway could be whomever he likes.
+Without the seal, anybody who can reach a service directly could impersonate any user.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 @functools.lru_cache(maxsize=4096)
 def vouch(user: str) -> dict[str, str]:
-    """The headers that tell a service of this stack who the user is."""
+    """Headers that tell a service of this stack who the user is."""
     seal = hmac.new(SETTINGS.need("TOKEN_KEY").encode(), f"user:{user}".encode(), hashlib.sha256)
     return {"X-User": user, "X-User-Seal": seal.hexdigest()}
 
 
 def user_of(request: Request) -> str:
-    """The user whom the gateway let in. Raises Refused(401) for anybody else, Refused(403) where it may not say so."""
+    """The user admitted by the gateway. Raises Refused: 401 without one, 403 if the caller may not name one."""
     certified(request)
     user = request.headers.get("x-user", "")
     seal = request.headers.get("x-user-seal", "")
     if not USER.fullmatch(user) or not hmac.compare_digest(vouch(user)["X-User-Seal"].encode(), seal.encode()):
-        raise Refused(401, "nobody vouches for this request; come through a gateway with a token or a session")
+        raise Refused(401, "this request has no user; send it through a gateway with a token or a session")
     return user
 
 
@@ -44,7 +44,7 @@ def check_user(name: str) -> str:
 
 
 def check_id(text: str) -> str:
-    """An id chosen by a client: no dot and no slash, so that it is safe as a file name and in a path."""
+    """Check an id chosen by a client: without dots and slashes it is safe as a file name and in a path."""
     if not IDENTITY.fullmatch(text):
         raise Refused(400, f"id: found {text[:80]!r}, expected 1 to 128 of letters, digits, '_', '-'")
     return text

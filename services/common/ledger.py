@@ -17,23 +17,27 @@ from services.common.paging import page, readback
 from services.common.web import answer, body
 
 OPENING = 100_000_00  # cents given to a new account, as a transfer from the house
-# The house is the empty name. It keeps no balance of its own: its row would be the one everybody waits for, and the
-# sum of its entries says the same.
+# The house is the account with the empty name. It has no balance row, which all transfers would have to lock; the sum
+# of its entries is its balance.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS accounts (
     owner text COLLATE "C" PRIMARY KEY,
     balance bigint NOT NULL CHECK (balance >= 0)
 );
+-- A transfer's id is its client's and its line the database's own. That an id stands there once is what transfer() is
+-- for, and a read-back is to see it where it fails.
 CREATE TABLE IF NOT EXISTS transfers (
-    id text COLLATE "C" PRIMARY KEY,
+    line bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text COLLATE "C" NOT NULL,
     payer text COLLATE "C" NOT NULL,
     payee text COLLATE "C" NOT NULL,
     cents bigint NOT NULL CHECK (cents > 0),
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX IF NOT EXISTS transfers_paid ON transfers (payer, id);
+CREATE INDEX IF NOT EXISTS transfers_of_id ON transfers (id);
+CREATE INDEX IF NOT EXISTS transfers_paid ON transfers (payer, line);
 CREATE TABLE IF NOT EXISTS entries (
-    transfer text COLLATE "C" NOT NULL REFERENCES transfers,
+    transfer bigint NOT NULL REFERENCES transfers,
     account text COLLATE "C" NOT NULL,
     cents bigint NOT NULL CHECK (cents <> 0),
     PRIMARY KEY (transfer, account)
@@ -41,8 +45,11 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_of ON entries (account);
 
 CREATE OR REPLACE FUNCTION book(t_id text, t_payer text, t_payee text, t_cents bigint) RETURNS void AS $$
-    INSERT INTO transfers (id, payer, payee, cents) VALUES (t_id, t_payer, t_payee, t_cents);
-    INSERT INTO entries VALUES (t_id, t_payer, -t_cents), (t_id, t_payee, t_cents);
+    WITH made AS (
+        INSERT INTO transfers (id, payer, payee, cents) VALUES (t_id, t_payer, t_payee, t_cents) RETURNING line
+    )
+    INSERT INTO entries
+        SELECT line, t_payer, -t_cents FROM made UNION ALL SELECT line, t_payee, t_cents FROM made;
     UPDATE accounts SET balance = balance - t_cents WHERE owner = t_payer;
     UPDATE accounts SET balance = balance + t_cents WHERE owner = t_payee;
 $$ LANGUAGE sql;
@@ -60,6 +67,7 @@ DECLARE
     known transfers%ROWTYPE;
     funds bigint;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(t_id, 0));
     -- Always in the same order, or two opposite transfers would wait for each other.
     PERFORM open_account(least(t_payer, t_payee));
     PERFORM open_account(greatest(t_payer, t_payee));
@@ -89,7 +97,7 @@ class Transfer(msgspec.Struct):
 
 
 class Ledger:
-    """What pay and bank have in common. `who` says who is asking, or raises Refused."""
+    """The part that pay and bank have in common. `who` returns the requesting user, or raises Refused."""
 
     def __init__(self, who: Callable[[Request], str], schema: str = "") -> None:
         self.database = Database(SCHEMA + schema)
@@ -109,9 +117,7 @@ class Ledger:
         check_user(order.to)
         if order.to == payer:
             raise Refused(400, "to: payer and payee are the same account")
-        rows = await self.database.write(
-            "SELECT transfer($1, $2, $3, $4)", order.id, payer, order.to, order.amount
-        )
+        rows = await self.database.write("SELECT transfer($1, $2, $3, $4)", order.id, payer, order.to, order.amount)
         outcome = rows[0][0]
         if outcome == "short":
             raise Refused(409, f"not enough funds for {order.amount} cents")
@@ -121,12 +127,13 @@ class Ledger:
 
     async def _balance(self, request: Request) -> Response:
         rows = await self.database.read("SELECT balance FROM accounts WHERE owner = $1", self._who(request))
-        # Nobody has paid or been paid yet: the account will open with this.
+        # The account does not exist yet: this transfer opens it.
         return answer({"balance": rows[0][0] if rows else OPENING})
 
     async def _paid(self, request: Request) -> Response:
         payer, (after, limit) = self._who(request), page(request)
         rows = await self.database.read(
-            "SELECT id FROM transfers WHERE payer = $1 AND id > $2 ORDER BY id LIMIT $3", payer, after, limit
-        )
-        return readback([row[0] for row in rows], limit)
+            "SELECT line, id FROM transfers WHERE payer = $1 AND line > $2 ORDER BY line LIMIT $3",
+            payer, after, limit,
+        )  # fmt: skip
+        return readback(rows, limit)

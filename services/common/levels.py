@@ -1,4 +1,4 @@
-"""The service level of the last seconds, and the status page that is fed by it or by hand."""
+"""The service level of the last seconds, and the status page, which is updated from it or by hand."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import time
 from collections import deque
 
 WINDOW = 5  # seconds
-LEAST = 20  # requests: fewer say nothing
-OBJECTIVE = 0.95  # share of requests that must be well; a page that needs several of them is worse off
+LEAST = 20  # requests: fewer are not significant
+OBJECTIVE = 0.95  # share of requests that must succeed; pages that need several requests succeed less often
 OPERATIONAL, DEGRADED = "operational", "degraded"
 
 
 class Levels:
-    """Counts by second; asking and counting cost a microsecond."""
+    """Counts by second. Counting and reading cost a microsecond."""
 
     def __init__(self) -> None:
-        self._seconds: deque[tuple[int, int, int]] = deque(maxlen=WINDOW)  # second, well, all
+        self._seconds: deque[tuple[int, int, int]] = deque(maxlen=WINDOW)  # second, successes, all
 
     def count(self, well: bool, now: float) -> None:
         second = int(now)
@@ -23,14 +23,14 @@ class Levels:
         self._seconds.append((at, good + well, every + 1))
 
     def success(self, now: float) -> float | None:
-        """Share of the last WINDOW seconds' requests that were well; None for fewer than LEAST."""
+        """Share of the last WINDOW seconds' requests that succeeded; None for fewer than LEAST."""
         recent = [(good, every) for at, good, every in self._seconds if now - at <= WINDOW]
         total = sum(every for _, every in recent)
         return sum(good for good, _ in recent) / total if total >= LEAST else None
 
 
 class StatusPage:
-    """What a gateway tells the public. By hand it says what somebody last wrote there, and nobody may have."""
+    """The public status page of a gateway. If updated by hand, it shows what was last written there, if anything."""
 
     def __init__(self, fed_by: str) -> None:
         assert fed_by in ("hand", "slo"), fed_by

@@ -1,4 +1,4 @@
-"""Asking the limiter before something is done for a user; whoever cannot ask it goes on without."""
+"""Asks the limiter before something is done for a user, and continues if the limiter cannot be reached."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.common.errors import Refused, Unavailable, Uncertain
 from services.common.identity import vouch
 from services.common.settings import Address
 
-BUDGET = 0.25  # seconds a user waits for the limiter's word
+BUDGET = 0.25  # seconds to wait for the limiter's answer
 
 
 class Verdict(msgspec.Struct):
@@ -19,7 +19,7 @@ class Verdict(msgspec.Struct):
 
 
 class Limits:
-    """A Part (web.py). A limiter that is gone stops nobody, one that says no does: it counts, it guards nothing."""
+    """A Part (web.py). A limiter that is down stops no request; one that refuses does."""
 
     name = "limiter"
 
@@ -37,7 +37,7 @@ class Limits:
         return None
 
     async def ask(self, what: str, user: str) -> None:
-        """Count one of `what` (writes, logins) for the user. Raises Refused(429) when the limiter says no."""
+        """Count one of `what` (writes, logins) for the user. Raises Refused(429) if the limiter refuses."""
         if not self._there:
             return
         try:

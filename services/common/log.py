@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stdout, for people who come after the fact."""
+"""Structured logs: one JSON object a line on stdout."""
 
 from __future__ import annotations
 

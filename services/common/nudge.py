@@ -1,4 +1,4 @@
-"""Telling push about something new, without ever waiting for it: a bounded queue and one patient courier."""
+"""Notifies push of new items without waiting: a bounded queue and one background task."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from services.common.errors import Refused, Uncertain
 from services.common.identity import vouch
 from services.common.settings import Address
 
-QUEUE = 1000  # nudges that may wait; beyond it the oldest goes, which is the one least worth having
+QUEUE = 1000  # notifications that may wait; beyond that the oldest one is dropped, which is the least useful
 COURIERS = 4
 
 
 class Nudges:
-    """A Part (web.py). A nudge is lost when push is down: it tells of a message, it is not the message."""
+    """A Part (web.py). A notification is lost when push is down; the message itself is not."""
 
     name = "push"
 

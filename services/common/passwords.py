@@ -1,4 +1,4 @@
-"""Log-ins, and passwords as argon2 hashes, made and checked off the event loop and only two at a time."""
+"""Log-ins, and passwords as argon2 hashes, computed outside the event loop and only two at a time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from services.common.errors import Refused
 from services.common.identity import check_user
 
 LONGEST = 256  # characters
-AT_ONCE = 2  # more would only wait for the cores, and hold 8 MiB each meanwhile
-PATIENCE = 0.6  # seconds to wait for a turn: in a storm it is kinder to be refused than to time out
+AT_ONCE = 2  # more would only wait for cores, and use 8 MiB each meanwhile
+PATIENCE = 0.6  # seconds to wait for a turn: in a storm a quick refusal is better than a time-out
 
 
 class Passwords:
     def __init__(self) -> None:
-        # About 12 ms of one core each, so that a storm of log-ins is felt as it should be.
+        # About 12 ms of one core each, so that a storm of log-ins causes realistic load.
         self._hasher = PasswordHasher(time_cost=3, memory_cost=8192, parallelism=1)
         self._decoy = self._hasher.hash(secrets.token_hex())
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -34,7 +34,7 @@ class Passwords:
             self._turns.release()
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Whether it is the password. Nobody's (None) takes as long, or names could be told apart."""
+        """Whether the password matches. An unknown user (None) takes as long, so that names cannot be guessed."""
         await self._turn()
         try:
             await asyncio.to_thread(self._hasher.verify, stored or self._decoy, password)
@@ -58,7 +58,7 @@ class Login(msgspec.Struct):
 
 
 async def login_of(request: Request) -> Login:
-    """Who wants to come in. Raises Refused(400) for what can be nobody's name or password."""
+    """Name and password of a log-in. Raises Refused(400) if one of them is invalid."""
     login = await body(request, Login)
     check_user(login.user)
     if not 1 <= len(login.password) <= LONGEST:

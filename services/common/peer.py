@@ -1,4 +1,4 @@
-"""One instance of a component as its callers see it: reached, in doubt, or down and probed in the background."""
+"""One instance of a component from its callers' view: available, in doubt, or down and probed in the background."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from services.common.names import resolve
 from services.common.settings import Address
 
 CONNECT = 0.25  # seconds to reach a peer
-DOUBT = 0.25  # seconds without an answer after which a peer is probed on a connection of its own
-PROBE = 0.3  # seconds a probe may take; an idle peer needs 2 ms
-STALL = 0.1  # seconds by which a probe may end late before we blame ourselves instead of the peer
+DOUBT = 0.25  # seconds without an answer after which a peer is probed on a separate connection
+PROBE = 0.3  # seconds that a probe may take; an idle peer needs 2 ms
+STALL = 0.1  # seconds by which a probe may end late before this program, not the peer, counts as the cause
 AGAIN = 0.5  # seconds between probes of a peer that is down
 
 
 class NotSent(Exception):
-    """No connection came about: the peer certainly has not seen the request."""
+    """There was no connection: the peer certainly has not seen the request."""
 
 
 class NoAnswer(Exception):
-    """The request was handed over and no whole answer came back: 504 out of time, 502 broken off."""
+    """The request was handed over and no complete answer came back: 504 time-out, 502 broken connection."""
 
     def __init__(self, problem: str, status: int) -> None:
         super().__init__(problem)
@@ -44,12 +44,12 @@ class Reply:
 
     @property
     def refused(self) -> bool:
-        """The peer says that it did nothing and somebody else might."""
+        """The peer says that it did nothing, and that another instance might."""
         return self.status == 503 and self.headers.get("X-Executed") == "no"
 
 
 class Names(AbstractResolver):
-    """aiohttp's view of names.py."""
+    """names.py as a resolver for aiohttp."""
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
         address = await resolve(host)
@@ -70,10 +70,8 @@ class Peer:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _probing: bool = False
 
-    async def ask(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit: float
-    ) -> Reply:
-        """One request, never repeated. Raises NotSent or NoAnswer. `limit` in seconds."""
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, limit: float) -> Reply:
+        """Send one request, never repeated. Raises NotSent or NoAnswer. `limit` in seconds."""
         if self._session is None:
             self._session = _session()
         alarm = asyncio.get_running_loop().call_later(DOUBT, self._doubt)
@@ -87,7 +85,7 @@ class Peer:
             self._fall(repr(error))
             raise NotSent(f"{self.address} cannot be reached ({error})") from error
         except aiohttp.ConnectionTimeoutError as error:
-            self._doubt()  # no more than that: when this machine is short of CPU, it may be us
+            self._doubt()  # only in doubt: if this machine is short of CPU, the cause may be this program
             raise NotSent(f"{self.address} could not be reached within {CONNECT} s") from error
         except TimeoutError as error:
             self._doubt()
@@ -103,7 +101,7 @@ class Peer:
         return reply
 
     def watch(self) -> None:
-        """Find out in the background whether it is there, and keep asking while it is not."""
+        """Probe it in the background, repeatedly while it is down."""
         if not self._probing:
             self._probing = True
             self._behind(self._probe_until_up())
@@ -113,7 +111,7 @@ class Peer:
         self.watch()
 
     def _fall(self, why: str) -> None:
-        """Avoid it from now on, and break off what waits for it: nobody should sit out the whole time-out."""
+        """Avoid it from now on, and cancel waiting requests instead of letting them time out."""
         if not self.down:
             self.down = True
             log("peer down", level="warning", peer=str(self.address), why=why)
@@ -139,7 +137,7 @@ class Peer:
             log("peer up", peer=str(self.address))
 
     async def _probe(self) -> bool:
-        """Ask on a connection of its own: pooled ones may lead to where the peer was before it lost its power."""
+        """Probe on a new connection: pooled ones may lead to where the peer was before it lost its power."""
         begun = time.monotonic()
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with (
@@ -148,7 +146,7 @@ class Peer:
                 session.get(self._url("/healthz")) as response,
             ):
                 return response.status == 200
-        # An alarm that comes late says that this program got no CPU, and nothing about the peer.
+        # A late alarm means that this program got no CPU, and says nothing about the peer.
         return time.monotonic() - begun > PROBE + STALL and await self._probe()
 
     def _url(self, path: str) -> URL:
@@ -168,7 +166,8 @@ class Peer:
 
 def _session(force_close: bool = False) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
-        # Peers keep idle connections for 75 s; letting go first means never to send on one that they just closed.
+        # Peers keep idle connections for 75 s. Closing them earlier avoids sending on one that the peer has just
+        # closed.
         connector=aiohttp.TCPConnector(
             resolver=Names(), use_dns_cache=False, limit=0, force_close=force_close,
             keepalive_timeout=None if force_close else 30.0,
@@ -177,7 +176,7 @@ def _session(force_close: bool = False) -> aiohttp.ClientSession:
         auto_decompress=False,
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )  # fmt: skip
-    # As shipped, a GET or PUT is sent again when a pooled connection breaks: not a word to us, and if that second
-    # connect fails it looks as if nothing had been sent at all. Whether to try again is decided in calls.py.
+    # By default a GET or PUT is silently sent again when a pooled connection breaks. If that second connect fails, it
+    # looks as if nothing had been sent at all. calls.py decides about retries.
     session._retry_connection = False
     return session

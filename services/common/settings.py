@@ -1,4 +1,4 @@
-"""What a program finds in its environment (services/README.md, "Surroundings"), read in one place."""
+"""A program's settings from its environment (services/README.md, "Environment"), read in one place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Address:
 
 
 def addresses(text: str) -> tuple[Address, ...]:
-    """`a:1,b:2` as addresses; an empty text is an empty list. Raises ValueError on anything else."""
+    """`a:1,b:2` as addresses; an empty text is an empty list. Raises ValueError for anything else."""
     found = []
     for item in filter(None, (part.strip() for part in text.split(","))):
         host, colon, port = item.rpartition(":")
@@ -30,7 +30,7 @@ def addresses(text: str) -> tuple[Address, ...]:
 
 @dataclass(frozen=True)
 class Settings:
-    """Names are those of the environment in lower case; secrets are left out of repr and thus of logs."""
+    """Fields have the names of the variables in lower case. Secrets are left out of repr, and thus of logs."""
 
     node: str
     zone: str
@@ -49,21 +49,21 @@ class Settings:
         )
 
     def peers(self, name: str) -> tuple[Address, ...]:
-        """The addresses listed under a component's upper-case name; none when it is not set."""
+        """The addresses in the variable named after a component; none if it is not set."""
         try:
             return addresses(self.environment.get(name, ""))
         except ValueError as error:
             sys.exit(f"{self.node}: environment variable {name}: {error}; list peers as host:port,host:port")
 
     def need(self, name: str) -> str:
-        """A variable without which the program cannot work. Ends the program in words when it is missing."""
+        """A variable without which the program cannot work. Ends the program with a message if it is missing."""
         value = self.environment.get(name, "")
         if not value:
             sys.exit(f"{self.node}: environment variable {name} is empty; docker-compose.yml shows what to set")
         return value
 
     def number(self, name: str, default: float) -> float:
-        """A variable as a number. Ends the program in words when it is none."""
+        """A variable as a number. Ends the program with a message if it is not a number."""
         text = self.environment.get(name, "")
         try:
             return float(text) if text else default

@@ -1,6 +1,6 @@
-"""The one host of several that takes writes: found by a race, watched by pings, given up as soon as it is silent.
+"""Finds the one host of several that accepts writes by racing them, pings it, and drops it when it is silent.
 
-A host that lost its power swallows packets, so every wait here has a limit and nothing waits for a graceful close.
+A host without power drops packets silently, so every wait has a limit, and no connection is closed gracefully.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from services.common.errors import Unavailable
 from services.common.log import log
 from services.common.settings import Address
 
-REACH = 0.3  # seconds a host gets to show that it takes writes, and to answer a ping
+REACH = 0.3  # seconds for a host to show that it accepts writes, and to answer a ping
 PING = 0.25  # seconds between pings
-AGAIN = 0.1  # seconds between races while nobody takes writes
-STALL = 0.1  # seconds by which our own alarm may be late before we blame ourselves instead of the host
+AGAIN = 0.1  # seconds between races while no host accepts writes
+STALL = 0.1  # seconds by which our own alarm may be late before this program, not the host, counts as the cause
 
 Link = TypeVar("Link")
 Pool = TypeVar("Pool")
 
 
 class Store(ABC, Generic[Link, Pool]):
-    """A Part (web.py). Subclasses say how to reach, ping and pool one kind of server."""
+    """A Part (web.py). Subclasses implement connecting, pinging and pooling for one kind of server."""
 
-    faults: tuple[type[Exception], ...]  # what the driver raises when the world is at fault
+    faults: tuple[type[Exception], ...]  # exceptions of the driver that are not bugs
 
     def __init__(self, name: str, hosts: Sequence[Address]) -> None:
         self.name = name
@@ -54,36 +54,36 @@ class Store(ABC, Generic[Link, Pool]):
         return self._why if self._pool is None else None
 
     def pool(self) -> Pool:
-        """The pool at the host that takes writes. Raises Unavailable while there is none."""
+        """The pool for the host that accepts writes. Raises Unavailable while there is none."""
         if self._pool is None:
-            raise Unavailable(f"{self.name}: no host takes writes ({self._why}); try again once it is back")
+            raise Unavailable(f"{self.name}: no host accepts writes ({self._why}); try again once it is back")
         return self._pool
 
     def doubt(self) -> None:
-        """A caller was let down: ask the host now, not at the next ping."""
+        """A call failed: ping the host now instead of at the next interval."""
         self._doubt.set()
 
     @abstractmethod
     async def _reach(self, address: Address) -> Link:
-        """A connection of our own, not from the pool. Raises `faults`."""
+        """Open a separate connection, not from the pool. Raises `faults`."""
 
     @abstractmethod
     async def _ping(self, link: Link) -> bool:
-        """Whether the host takes writes. Raises `faults`."""
+        """Whether the host accepts writes. Raises `faults`."""
 
     @abstractmethod
     def _hang_up(self, link: Link) -> None:
-        """Let go of a connection without a word to the other side."""
+        """Close a connection without telling the other side."""
 
     @abstractmethod
     async def _open(self, address: Address) -> Pool: ...
 
     @abstractmethod
     def _discard(self, pool: Pool) -> None:
-        """End a pool at once: whoever waits on it is told so."""
+        """Close a pool at once; waiting callers get an error."""
 
     def _ended(self, watch: asyncio.Task[None]) -> None:
-        """The watch ends when told to. Anything else is a bug, and must not leave a pool that nobody watches."""
+        """The watch ends when it is stopped. Anything else is a bug, and must not leave a pool without a watcher."""
         if not watch.cancelled() and (error := watch.exception()) is not None:
             log("bug", level="error", store=self.name, error=repr(error))
             self._drop(f"its watch has ended: {error!r}; restart this program")
@@ -91,28 +91,28 @@ class Store(ABC, Generic[Link, Pool]):
     async def _watch(self) -> None:
         while True:
             begun = time.monotonic()
-            found = await self._find()
+            found = await self.find()
             if found is not None:
-                await self._stay(*found)
+                await self.stay(*found)
             elif time.monotonic() - begun < REACH + STALL:
-                self._drop(f"none of {', '.join(map(str, self._hosts)) or 'no hosts'} takes writes")
-            # Else the alarm came late: this program got no CPU, which says nothing about the hosts.
+                self._drop(f"none of {', '.join(map(str, self._hosts)) or 'no hosts'} accepts writes")
+            # Otherwise the alarm was late: this program got no CPU, which says nothing about the hosts.
             if self._pool is None:
                 await asyncio.sleep(AGAIN)
 
-    async def _stay(self, address: Address, link: Link) -> None:
+    async def stay(self, address: Address, link: Link) -> None:
         try:
             await self._adopt(address)
             await self._hold(link)
         except self.faults as error:
-            # One silent ping may be chance: the pool stays while the race asks the same host once more.
+            # A single missed ping may be chance: the pool stays while the race asks the same host once more.
             log("doubt", store=self.name, host=str(address), error=repr(error))
             self._why = repr(error)
         finally:
             self._hang_up(link)
 
-    async def _find(self) -> tuple[Address, Link] | None:
-        """The first host to show that it takes writes; None after REACH at most, however many are dead."""
+    async def find(self) -> tuple[Address, Link] | None:
+        """The first host that shows that it accepts writes; None after REACH at most, however many are dead."""
         asked = {asyncio.create_task(self._answer(address)): address for address in self._hosts}
         waiting = set(asked)
         winner: tuple[Address, Link] | None = None
@@ -129,9 +129,9 @@ class Store(ABC, Generic[Link, Pool]):
         return winner
 
     async def _answer(self, address: Address) -> Link | None:
-        """A link to the host once it takes writes. A standby is asked again and again until REACH is over.
+        """A connection to the host once it accepts writes. A standby is asked repeatedly until REACH is over.
 
-        While the old primary's silence uses up the round, the new one may be promoted, and users are waiting.
+        While the old primary's silence uses up the race, the new one may be promoted, and users are waiting.
         """
         link: Link | None = None
         try:
@@ -163,7 +163,7 @@ class Store(ABC, Generic[Link, Pool]):
             self._discard(pool)
 
     async def _hold(self, link: Link) -> None:
-        """Ping until the host does not take writes any more, or until it fails: raises one of `faults` then."""
+        """Ping until the host no longer accepts writes, or until it fails, which raises one of `faults`."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING):
@@ -172,5 +172,5 @@ class Store(ABC, Generic[Link, Pool]):
             async with asyncio.timeout(REACH):
                 writable = await self._ping(link)
             if not writable:
-                self._drop("the host does not take writes any more")
+                self._drop("the host no longer accepts writes")
                 return

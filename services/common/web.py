@@ -27,8 +27,8 @@ from uvicorn.server import Server
 from services.common import metrics
 from services.common.answers import NOT_EXECUTED, answer, body, problem, raw_body, whole
 from services.common.capacity import Capacity, size
-from services.common.door import Door, Guard
 from services.common.log import log
+from services.common.middleware import AdminOnly, RequestMiddleware
 from services.common.settings import SETTINGS
 from services.common.worker import ALONE, OneWorker
 
@@ -36,28 +36,28 @@ __all__ = ["ADMIN_PORT", "API_PORT", "Part", "Service", "answer", "body", "probl
 
 API_PORT = 8000
 ADMIN_PORT = 8001
-GRACE = 2  # seconds that requests under way get after SIGTERM
+GRACE = 2  # seconds that requests in flight get after SIGTERM
 
 
 class Part(Protocol):
-    """Something a service lives on: a pool, a client, a background task, a server it supervises."""
+    """Something that a service depends on: a pool, a client, a background task, a server it supervises."""
 
     name: str
 
     async def start(self) -> None:
-        """Begin and return soon: the service answers /healthz meanwhile, and waits for nobody."""
+        """Start and return soon: the service already answers /healthz and does not wait."""
 
     async def stop(self) -> None: ...
 
     def missing(self) -> str | None:
-        """Why this part does not work now, None while it does. /readyz and /startz follow from it."""
+        """Why this part does not work now; None while it does. /readyz and /startz use it."""
 
 
 class Service:
     """One program.
 
-    `routes` answer 503 `X-Executed: no` while the service is standby; `admin` routes stand behind the token on
-    port 8001, beside POST /activate and /standby; `facts` go into the answer of /readyz.
+    `routes` answer 503 `X-Executed: no` while the service is standby. `admin` routes need the token and are on port
+    8001, beside POST /activate and /standby. `facts` are included in the answer of /readyz.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Service:
         self.parts = parts
         self.facts = facts
         self.active = SETTINGS.active
-        self._reached = False  # everything needed was there once
+        self._reached = False  # everything required was available once
         own: list[BaseRoute] = [
             Route("/healthz", self._healthz),
             Route("/startz", self._startz),
@@ -82,13 +82,14 @@ class Service:
         ]
         everything = Router([*own, *routes], default=_nowhere)
         always = frozenset(_paths(own))
-        door = Door(everything, lambda: self.active, always, Capacity(size(SETTINGS)))
-        self.api: ASGIApp = OneWorker(door, always) if ALONE else door
+        entry = RequestMiddleware(everything, lambda: self.active, always, Capacity(size(SETTINGS)))
+        self.api: ASGIApp = OneWorker(entry, always) if ALONE else entry
         acts: list[BaseRoute] = [
             Route("/activate", self._activate, methods=["POST"]),
             Route("/standby", self._standby, methods=["POST"]),
         ]
-        self.admin = Guard(Door(Router([*acts, *admin], default=_nowhere)), SETTINGS.need("ADMIN_TOKEN"))
+        private = RequestMiddleware(Router([*acts, *admin], default=_nowhere))
+        self.admin = AdminOnly(private, SETTINGS.need("ADMIN_TOKEN"))
 
     def missing(self) -> dict[str, str]:
         return {part.name: why for part in self.parts if (why := part.missing()) is not None}
@@ -126,7 +127,7 @@ class Service:
         return answer({"role": "active" if active else "standby"})
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Exits 1 in words when a port is taken."""
+        """Serve until SIGTERM or SIGINT. Exits with 1 and a message if a port is in use."""
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 
@@ -147,9 +148,9 @@ class Service:
 
 
 class Listener(Server):
-    """A uvicorn server that leaves signals to the service and sleeps while nobody calls.
+    """A uvicorn server that leaves signals to the service, and sleeps while there are no requests.
 
-    As shipped, two ports in 35 programs would tick 700 times a second for a Date header nobody reads.
+    By default, two ports in 35 programs would wake up 700 times a second for a Date header that nobody reads.
     """
 
     def __init__(self, app: ASGIApp, leave: asyncio.Event) -> None:
@@ -189,7 +190,7 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         sys.exit(
             f"{SETTINGS.node}: cannot listen on {SETTINGS.bind}:{port}: {error.strerror}; "
-            "stop what stands there or set BIND to another address"
+            "stop what listens there or set BIND to another address"
         )
 
 

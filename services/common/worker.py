@@ -1,7 +1,7 @@
-"""One worker with little processor: requests one after the other, each as slow as its share of a core makes it.
+"""One worker with little processor time: requests run one after another, each slowed down by its share of a core.
 
-For programs that run with WORKERS=1 (the employees' build). CPU_SHARE is the share of a core it may use: as a
-quota of the kernel would, it rests after each request for as long as what it burnt has to be made up for.
+For programs with WORKERS=1 (the employees' build). CPU_SHARE is the share of a core that it may use: as with a quota of
+the kernel, it pauses after each request until the used time is made up for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHARE = float(SETTINGS.environment.get("CPU_SHARE") or 1.0)
 
 
 class OneWorker:
-    """Around an application; `always` are paths that do not wait (health, metrics)."""
+    """Wraps an application; `always` are paths that do not wait (health, metrics)."""
 
     def __init__(self, app: ASGIApp, always: frozenset[str], share: float = SHARE) -> None:
         self._app = app

@@ -1,1 +1,1 @@
-"""A voter: it keeps leases of databases and wakes standby services; `python3 -m services.failover`."""
+"""A voter: it keeps leases of databases and activates standby services; `python3 -m services.failover`."""

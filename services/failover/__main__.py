@@ -4,7 +4,7 @@ from services.common.settings import SETTINGS
 from services.common.web import Service
 from services.failover.votes import Votes
 from services.failover.watch import Watch
-from services.station import data_dir
+from services.ha.db_node import data_dir
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The leases of one voter, on disk before they are answered."""
+"""The leases of one voter, saved to disk before it answers."""
 
 import asyncio
 import os
@@ -13,11 +13,13 @@ from starlette.routing import Route
 from services.common.errors import Refused, Uncertain
 from services.common.log import log
 from services.common.web import answer, body
-from services.lease import Answer, Claim, Record, Seat
+from services.ha.leader_lease import Answer, Claim, Record, Seat
 
 
 class Votes:
-    """One seat a lease. What a restart may not forget (everything but the time) is saved when it changes."""
+    """One seat for each lease. Everything except the time is saved when it changes, because a restart must not forget
+    it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,7 +37,7 @@ class Votes:
         ]
 
     def facts(self) -> dict[str, object]:
-        """Who holds what, for people; None when it has run out."""
+        """The holder of each lease, for people; None if it has expired."""
         now = time.monotonic()
         return {name: seat.record.holder if now < seat.expires else None for name, seat in self._seats.items()}
 
@@ -86,7 +88,7 @@ class Votes:
 
 
 def _load(path: Path) -> dict[str, Record]:
-    """Raises msgspec.DecodeError on a file of other make: a voter without its memory must not vote."""
+    """Raises msgspec.DecodeError for a file of another form: a voter without its memory must not vote."""
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Record]) if path.exists() else {}
 
 

@@ -1,4 +1,4 @@
-"""Wakes a standby HTTP service when a majority of the voters finds no instance of its component alive."""
+"""Activates a standby HTTP service when a majority of the voters finds no instance of its component alive."""
 
 import asyncio
 import contextlib
@@ -17,10 +17,10 @@ from services.common.settings import SETTINGS
 from services.common.web import ADMIN_PORT, API_PORT, answer
 
 COMPONENTS = ("AUTH", "LOGIN3P", "CHAT", "TIMELINE", "PUSH", "PAY", "RIDE")
-EVERY_S = 0.4  # how often an instance is called while a standby could take over
-CALM_S = 2.0  # and while there is no standby to wake
+EVERY_S = 0.4  # seconds between calls while a standby could take over
+CALM_S = 2.0  # the same while there is no standby to activate
 ASK_S = 0.25
-DOWN_S = 0.6  # a component without an instance for so long is down
+DOWN_S = 0.6  # seconds without an instance after which a component is down
 
 _SILENCE = (OSError, TimeoutError, aiohttp.ClientError, msgspec.DecodeError)
 
@@ -30,26 +30,26 @@ class _Ready(msgspec.Struct):
 
 
 class Component:
-    """What one voter sees of one component."""
+    """One voter's view of one component."""
 
     def __init__(self, name: str, hosts: Sequence[str]) -> None:
         self.name = name
         self.hosts = list(hosts)
         self.standbys: list[str] = []
         self.known = False  # a component that was never seen has not failed: it has not started
-        self.missed: float | None = None  # since when no instance was found that serves
+        self.missed: float | None = None  # since when no serving instance was found
 
     def down(self, now: float) -> bool:
         return self.known and self.missed is not None and now > self.missed + DOWN_S
 
     def note(self, host: str, role: str | None) -> None:
-        """Take in what `host` answered; None is silence.
+        """Record what `host` answered; None is no answer.
 
-        An instance that lacks a dependency is not a dead one: its standby would lack the same.
+        An instance that lacks a dependency is not dead: its standby would lack the same.
         """
         if role == "active":
             self.known, self.missed = True, None
-            self.hosts.sort(key=lambda other: other != host)  # ask who served last first
+            self.hosts.sort(key=lambda other: other != host)  # ask the one that served last first
         if role == "standby" and host not in self.standbys:
             self.standbys.append(host)
         elif role != "standby" and host in self.standbys and role is not None:
@@ -94,7 +94,8 @@ class Watch:
         rounds = 0
         while True:
             rounds += 1
-            # The one that served last answers for the component; all are asked when it does not, and now and then.
+            # The instance that served last answers for the component. All are asked if it does not, and from time to
+            # time.
             begun = time.monotonic()
             first, *others = component.hosts
             component.note(first, role := await self._role(first))
@@ -117,7 +118,7 @@ class Watch:
         return None
 
     async def _agreed(self, name: str) -> bool:
-        """Whether a majority, this voter among it, sees the component down."""
+        """Whether a majority, including this voter, sees the component down."""
         answers = await asyncio.gather(*(self._call("GET", host, ADMIN_PORT, f"/down/{name}") for host in self._voters))
         seen = 1 + sum(found is not None and found[1] == b"true" for found in answers)
         return seen > (len(self._voters) + 1) // 2

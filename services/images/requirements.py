@@ -1,7 +1,7 @@
-"""Prints the requirements that the stack's images install by pip, out of pyproject.toml, so that no list stands twice.
+"""Prints the requirements that the stack's images install by pip, from pyproject.toml, so that there is only one list.
 
-The extra `stack`, less the servers that Debian packages, and those of the harness's own dependencies that services/
-shares with it. Runs while an image is built: `requirements.py pyproject.toml > requirements.txt`.
+They are the extra `stack`, without the servers that Debian packages, and the harness's own dependencies that services/
+shares with it. It runs while an image is built: `requirements.py pyproject.toml > requirements.txt`.
 """
 
 import re
@@ -18,7 +18,7 @@ def name(requirement: str) -> str:
 
 
 def main() -> None:
-    project = tomllib.loads(Path(sys.argv[1]).read_text())["project"]
+    project = tomllib.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["project"]
     known = {name(line) for line in project["dependencies"]}
     if missing := SHARED - known:
         sys.exit(f"{sys.argv[1]}: project.dependencies: expected {', '.join(sorted(missing))}, which services/ imports")

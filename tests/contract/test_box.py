@@ -14,24 +14,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from chaos import stackfile
+from chaos import place
 from chaos.errors import TargetError
+from chaos.experiment import stack as stackfile
 from chaos.model import Node
-from chaos.protocols import CanCut, Link
-from chaos.targets import box, census
-from chaos.targets.boxed import here
-from chaos.targets.process import Process
+from chaos.place import standing
+from chaos.protocols.capabilities import CUT, DEPLOY, EXEC, HOST, KILL, PAUSE
+from chaos.protocols.links import Link
+from chaos.run import halt
+from chaos.run.handover import Handover
+from chaos.targets import procfs
+from chaos.targets.box import box
+from chaos.targets.process.target import Process
+from tests.messages import Says
 
-REASON = box.available()
 PROJECT = Path(__file__).parents[2]
-KINDS = [
-    pytest.param("box", marks=[pytest.mark.box, pytest.mark.skipif(REASON is not None, reason=str(REASON))]),
-    "plain",
-]
+pytestmark = pytest.mark.box
 # Answers with its name; keeps children in sessions of their own, as PostgreSQL's pg_ctl does, that fork all the time.
 SERVER = """
 import http.server, os, subprocess
@@ -44,9 +47,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-http.server.ThreadingHTTPServer((os.environ.get("BIND", "0.0.0.0"), 8000), Answer).serve_forever()
+http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Answer).serve_forever()
 """
-HEALTH = """exec 5<>/dev/tcp/${BIND:-127.0.0.1}/8000 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&5
+HEALTH = """exec 5<>/dev/tcp/127.0.0.1/8000 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&5
 read -r -t 1 a b c <&5
 [ "$b" = 200 ]"""
 
@@ -71,11 +74,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def inside(kind: box.Kind, scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> int:
+def inside(scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> int:
     argv = [__file__, scenario.__name__, str(folder)]
     path = ":".join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     program = ("env", f"PYTHONPATH={path}", sys.executable)
-    return box.run_inside(argv, state=folder / "state", program=program, kind=kind)
+    return box.run_inside(argv, state=folder / "state", program=program)
 
 
 def node(target: Process, name: str) -> Node:
@@ -90,13 +93,13 @@ async def until(holds: Callable[[], Awaitable[bool]], within: float = 10.0) -> N
 
 
 async def answer(target: Process, name: str) -> str:
-    return (await target.fetch(name, 8000, "/"))[1].decode()
+    return (await target.can.need(HOST).fetch(name, 8000, "/"))[1].decode()
 
 
 async def connects(target: Process, source: str, to: str) -> int:
     """Exit code of a connection from node to node: 0, 1 refused, 124 swallowed."""
     command = ["timeout", "0.5", "bash", "-c", f"exec 3<>/dev/tcp/{to}/8000"]
-    return (await target.exec(node(target, source), command))[0]
+    return (await target.can.need(EXEC).exec(node(target, source), command))[0]
 
 
 # -- scenarios
@@ -107,35 +110,53 @@ async def lives(target: Process, folder: Path) -> None:
     assert not await target.residue()
     name, mode, data = (await answer(target, "one-b")).split()
     assert (name, mode) == ("one-b", "-") and data != "/data" and Path(data).is_dir()
-    code, output = await target.exec(node(target, "one-b"), ["sh", "-c", "echo $NODE; exit 7"])
+    code, output = await target.can.need(EXEC).exec(node(target, "one-b"), ["sh", "-c", "echo $NODE; exit 7"])
     assert (code, output) == (7, "one-b\n")
     with pytest.raises(TargetError, match="did not end within"):
-        await target.exec(node(target, "one-b"), ["sleep", "9"], timeout=0.1)
+        await target.can.need(EXEC).exec(node(target, "one-b"), ["sleep", "9"], timeout=0.1)
     await target.down()
     await target.down()
     assert not any([await target.running(n) for n in target.nodes()])
 
 
+async def knows_its_place(target: Process, folder: Path) -> None:
+    """Whoever made the box has asked for a halt, and pids are others here. A box that stands has somebody's stack in
+    it, which is healed if the harness dies; one of our own ends with us."""
+    os.environ["XDG_STATE_HOME"] = str(folder / "home")
+    halt.halt("")
+    with halt.admitted("x"):
+        assert not (folder / "home/chaos/runs").exists()
+    stack = stackfile.read(folder / "docker-compose.yml")
+    standing.write(stack, "process")
+    assert standing.read(stack.root, "process") == dict(stack.settings)
+    with place.here("process", stack) as here:
+        assert here.owned and not here.cleared_by
+    os.environ |= Handover(standing=True).environment
+    with place.here("process", stack) as here:
+        heals = ["-m", "chaos", "heal", "--target", "process", "--stack", str(stack.path)]
+        assert not here.owned and list(here.cleared_by[1:]) == heals
+
+
 async def pauses(target: Process, folder: Path) -> None:
     await target.up()
     one = node(target, "one-a")
-    await target.pause([one])
-    assert await target.paused(one) and not await target.healthy(one)
-    fresh = here(stackfile.read(folder / "docker-compose.yml"))
+    await target.can.need(PAUSE).pause([one])
+    assert await target.can.need(PAUSE).paused(one) and not await target.healthy(one)
+    fresh = Process(stackfile.read(folder / "docker-compose.yml"))
     assert await fresh.residue() == ["one-a is paused"]
     await fresh.heal()
-    assert not await target.paused(one) and await target.healthy(one) and not await target.residue()
+    assert not await target.can.need(PAUSE).paused(one) and await target.healthy(one) and not await target.residue()
 
 
 async def dies_whole(target: Process, folder: Path) -> None:
     await target.up()
     one = node(target, "one-a")
-    members = target._ground.crews()["one-a"].members
+    members = target.processes.namespaces.groups()["one-a"].members
     assert len(members) >= 3
-    await target.kill([one])
+    await target.can.need(KILL).kill([one])
     assert not await target.running(one)
-    assert not [p for p in members if census.alive(p)]
-    fresh = here(stackfile.read(folder / "docker-compose.yml"))
+    assert not [p for p in members if procfs.alive(p)]
+    fresh = Process(stackfile.read(folder / "docker-compose.yml"))
     assert await fresh.residue() == ["one-a is not running"]
     await fresh.heal()
     await until(lambda: target.healthy(one))
@@ -144,15 +165,15 @@ async def dies_whole(target: Process, folder: Path) -> None:
 async def deploys(target: Process, folder: Path) -> None:
     await target.up()
     one = node(target, "one-b")
-    await target.deploy(one, {"MODE": "new"})
+    await target.can.need(DEPLOY).deploy(one, {"MODE": "new"})
     await until(lambda: target.healthy(one))
     assert (await answer(target, "one-b")).split()[1] == "new"
-    await target.kill([one])
-    await target.start([one])
+    await target.can.need(KILL).kill([one])
+    await target.can.need(KILL).start([one])
     await until(lambda: target.healthy(one))
     assert (await answer(target, "one-b")).split()[1] == "new"
-    fresh = here(stackfile.read(folder / "docker-compose.yml"))
-    assert await fresh.deployed(one) == {"MODE": "new"}
+    fresh = Process(stackfile.read(folder / "docker-compose.yml"))
+    assert await fresh.can.need(DEPLOY).deployed(one) == {"MODE": "new"}
     await fresh.heal()
     await until(lambda: target.healthy(one))
     assert (await answer(target, "one-b")).split()[1] == "-" and not await target.residue()
@@ -161,35 +182,34 @@ async def deploys(target: Process, folder: Path) -> None:
 async def hosts(target: Process, folder: Path) -> None:
     await target.up()
     ask = "import urllib.request as u; print(u.urlopen('http://' + __import__('sys').argv[1]).read().decode())"
-    guest = await target.host(["python3", "-c", ask, "one-a:8000"], folder, "guest.log")
+    guest = await target.can.need(HOST).host(["python3", "-c", ask, "one-a:8000"], folder, "guest.log")
     assert await guest.wait() == 0
     assert (folder / "logs/guest.log").read_text().startswith("one-a")
     deaf = "trap '' TERM; setsid sleep 1000 & echo deaf; sleep 1000"
-    guest = await target.host(["sh", "-c", deaf], folder, "guest.log")
+    guest = await target.can.need(HOST).host(["sh", "-c", deaf], folder, "guest.log")
     await until(lambda: asyncio.sleep(0, "deaf" in (folder / "logs/guest.log").read_text()))
-    below = census.below(guest._pid, census.everyone())  # type: ignore[attr-defined]
+    below = procfs.below(guest._pid, procfs.everyone())  # type: ignore[attr-defined]
     await guest.stop(grace=0.1)
     assert await guest.wait() == 137
-    await until(lambda: asyncio.sleep(0, not [p for p in below if census.alive(p)]))
+    await until(lambda: asyncio.sleep(0, not [p for p in below if procfs.alive(p)]))
 
 
 async def cuts(target: Process, folder: Path) -> None:
-    assert isinstance(target, CanCut)
     await target.up()
     zone, single = Link(frozenset({"one-a", "two-a"})), Link(frozenset({"one-a"}))
     assert await connects(target, "one-b", "one-a") == 0
-    await target.cut("x", [zone])
-    assert await target.is_cut(zone) and not await target.is_cut(single)
+    await target.can.need(CUT).cut("x", [zone])
+    assert await target.can.need(CUT).is_cut(zone) and not await target.can.need(CUT).is_cut(single)
     assert await connects(target, "one-b", "one-a") == 124
     assert await connects(target, "two-a", "one-a") == 0
     with pytest.raises(TargetError, match="no answer within"):
-        await target.fetch("one-a", 8000, "/", timeout=0.3)
-    await target.cut("y", [single])
-    await target.join("x", [zone])
+        await target.can.need(HOST).fetch("one-a", 8000, "/", timeout=0.3)
+    await target.can.need(CUT).cut("y", [single])
+    await target.can.need(CUT).join("x", [zone])
     assert await connects(target, "two-a", "one-a") == 124
     assert await connects(target, "one-b", "two-a") == 0
-    fresh = here(stackfile.read(folder / "docker-compose.yml"))
-    assert await fresh.residue() == ["one-a is cut off from everybody"]
+    fresh = Process(stackfile.read(folder / "docker-compose.yml"))
+    assert await fresh.residue() == ["one-a is cut off from all others"]
     await fresh.heal()
     assert await connects(target, "two-a", "one-a") == 0 and not await target.residue()
 
@@ -197,7 +217,7 @@ async def cuts(target: Process, folder: Path) -> None:
 async def keeps_nodes_small(target: Process, folder: Path) -> None:
     await target.up()
     look = "grep -h -E '^(Cap|NoNew)' /proc/self/status; ls -d /proc/[0-9]* | wc -l; cat /etc/hosts"
-    _, output = await target.exec(node(target, "two-a"), ["sh", "-c", look])
+    _, output = await target.can.need(EXEC).exec(node(target, "two-a"), ["sh", "-c", look])
     lines = output.splitlines()
     assert {line.split()[1].strip("0") for line in lines[:5]} == {""}, "a node has capabilities"
     assert lines[5].split() == ["NoNewPrivs:", "1"]
@@ -221,25 +241,19 @@ async def waits(target: Process, folder: Path) -> None:
     while signal.SIGTERM not in told:
         await asyncio.sleep(0.02)
     (folder / "told").write_text(json.dumps(told))
-    await target.kill(target.nodes()[:1])
+    await target.can.need(KILL).kill(target.nodes()[:1])
 
 
 # -- tests
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scenario", [lives, pauses, dies_whole, deploys, hosts, reports_the_dead])
-def test_scenario_holds(kind: box.Kind, scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> None:
-    """What a target promises holds in the box and for plain processes."""
-    assert inside(kind, scenario, folder) == 0
+SCENARIOS = [lives, knows_its_place, pauses, dies_whole, deploys, hosts, reports_the_dead, cuts, keeps_nodes_small]
 
 
-@pytest.mark.box
-@pytest.mark.skipif(REASON is not None, reason=str(REASON))
-@pytest.mark.parametrize("scenario", [cuts, keeps_nodes_small])
-def test_scenario_holds_in_the_box(scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> None:
-    """What only a network and namespaces of one's own can give."""
-    assert inside("box", scenario, folder) == 0
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario_holds(scenario: Callable[[Process, Path], Awaitable[None]], folder: Path) -> None:
+    """What a target promises holds in the box."""
+    assert inside(scenario, folder) == 0
 
 
 @pytest.fixture
@@ -249,8 +263,7 @@ def descriptors() -> Iterator[set[str]]:
     assert set(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_exit_code_and_descriptors_pass_through(kind: box.Kind, tmp_path: Path, descriptors: set[str]) -> None:
+def test_exit_code_and_descriptors_pass_through(tmp_path: Path, descriptors: set[str]) -> None:
     """A listening socket opened before is still of the host's network, and the program's exit code is ours."""
     serve = """if True:
         import socket, sys
@@ -259,17 +272,17 @@ def test_exit_code_and_descriptors_pass_through(kind: box.Kind, tmp_path: Path, 
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as asking:
         number = listener.fileno()
         program = (sys.executable, "-c", serve)
-        assert box.run_inside([str(number)], [number], tmp_path, program, kind) == 42
+        assert box.run_inside([str(number)], [number], tmp_path, program) == 42
         assert asking.recv(100) == b"from inside"
 
 
-def outside(kind: str, folder: Path) -> subprocess.Popen[bytes]:
+def outside(folder: Path) -> subprocess.Popen[bytes]:
     """A process that owns a box, or enters the one that stands, with `waits` inside."""
     script = f"""if True:
         import sys
         sys.path[:0] = [{str(PROJECT)!r}]
         from tests.contract.test_box import *
-        sys.exit(inside({kind!r}, waits, Path({str(folder)!r})))"""
+        sys.exit(inside(waits, Path({str(folder)!r})))"""
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while not (folder / "ready").exists():
@@ -278,37 +291,29 @@ def outside(kind: str, folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def wait_for_end(procs: list[census.Proc], within: float = 10.0) -> None:
+def wait_for_end(procs: list[procfs.Proc], within: float = 10.0) -> None:
     deadline = time.monotonic() + within
-    while left := [p for p in procs if census.alive(p)]:
+    while left := [p for p in procs if procfs.alive(p)]:
         assert time.monotonic() < deadline, f"left behind: {left}"
         time.sleep(0.01)
 
 
-VICTIMS = {"box": ["outer", "unshare", "init", "harness"], "plain": ["outer", "init", "harness"]}
-
-
-@pytest.mark.parametrize(
-    ("kind", "victim"),
-    [pytest.param(k.values[0] if not isinstance(k, str) else k, v, marks=() if isinstance(k, str) else k.marks)
-     for k in KINDS for v in VICTIMS[k if isinstance(k, str) else str(k.values[0])]],
-)  # fmt: skip
-def test_killing_any_of_ours_leaves_nothing(kind: str, victim: str, folder: Path) -> None:
+@pytest.mark.parametrize("victim", ["outer", "unshare", "init", "harness"])
+def test_killing_any_of_ours_leaves_nothing(victim: str, folder: Path) -> None:
     """SIGKILL of each of our processes in turn ends all of them and all nodes."""
-    process = outside(kind, folder)
-    ours = census.below(process.pid, census.everyone())
+    process = outside(folder)
+    ours = procfs.below(process.pid, procfs.everyone())
     chain = [process.pid, *(p.pid for p in ours[:3])]  # each is the only child of the one before, until the harness
-    order = ["outer", "unshare", "init", "harness"] if kind == "box" else ["outer", "init", "harness"]
+    order = ["outer", "unshare", "init", "harness"]
     os.kill(chain[order.index(victim)], signal.SIGKILL)
     wait_for_end(ours)
     assert process.wait(10) != 0
-    assert not [p for p in ours if census.alive(p)]
+    assert not [p for p in ours if procfs.alive(p)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_signal_arrives_once(kind: box.Kind, folder: Path) -> None:
+def test_each_signal_arrives_once(folder: Path) -> None:
     """A signal to the process outside reaches the harness inside exactly once."""
-    process = outside(kind, folder)
+    process = outside(folder)
     for number in (signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)
         time.sleep(0.2)
@@ -316,24 +321,23 @@ def test_each_signal_arrives_once(kind: box.Kind, folder: Path) -> None:
     assert json.loads((folder / "told").read_text()) == [signal.SIGINT, signal.SIGTERM]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_standing_box_outlives_who_used_it(kind: box.Kind, folder: Path) -> None:
+def test_a_standing_box_outlives_who_used_it(folder: Path, says: Says) -> None:
     """Nodes go on after the harness inside was told to end by its outer process's death, until the box is stopped."""
     state = folder / "state"
-    stands = box.start(state, kind)
+    stands = box.start(state)
     try:
         assert box.standing(state) == stands
-        with pytest.raises(TargetError, match="stands already"):
-            box.start(state, kind)
-        process = outside(kind, folder)
+        with says.raises(TargetError, pid=stands.pid):
+            box.start(state)
+        process = outside(folder)
         process.kill()
         process.wait(10)
         deadline = time.monotonic() + 10
         while not (folder / "told").exists():
             assert time.monotonic() < deadline, "the harness inside was not told"
             time.sleep(0.02)
-        assert inside(kind, finds_what_was_left, folder) == 0
-        left = census.below(stands.pid, census.everyone())
+        assert inside(finds_what_was_left, folder) == 0
+        left = procfs.below(stands.pid, procfs.everyone())
         assert len(left) >= 3
     finally:
         assert box.stop(state)
@@ -341,11 +345,68 @@ def test_a_standing_box_outlives_who_used_it(kind: box.Kind, folder: Path) -> No
     assert box.standing(state) is None and not box.stop(state)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_box_outlives_who_made_it_only_once_it_was_told_to(kept: bool, tmp_path: Path) -> None:
+    """Killed between making a box and leaving it to others, its maker takes it along: nobody would look for it."""
+    script = f"""if True:
+        import os, sys
+        sys.path[:0] = [{str(PROJECT)!r}]
+        from pathlib import Path
+        from chaos.targets.box import box
+        with box.founded(Path({str(tmp_path)!r})) as made:
+            if {kept}:
+                made.keep()
+            print(made.standing.pid, flush=True)
+            os.kill(os.getpid(), 9)"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    found = procfs.read(int(done.stdout))
+    try:
+        if kept:
+            assert box.standing(tmp_path) is not None
+        else:
+            wait_for_end([found] if found else [])
+            assert box.standing(tmp_path) is None
+    finally:
+        box.stop(tmp_path)
+
+
+def test_a_box_that_cannot_be_written_down_is_not_made(tmp_path: Path) -> None:
+    """There would be no way to find it again. No box is left; what else pytest started goes on."""
+
+    def boxes() -> set[int]:
+        found = set()
+        for proc in procfs.below(os.getpid(), procfs.everyone()):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                if b"init.py" in Path(f"/proc/{proc.pid}/cmdline").read_bytes():
+                    found.add(proc.pid)
+        return found
+
+    before = boxes()
+    (tmp_path / "state").write_text("a file in the place of the folder")
+    with pytest.raises(TargetError), box.founded(tmp_path / "state"):
+        pass
+    (tmp_path / "other" / "box.json.new").mkdir(parents=True)
+    with pytest.raises(TargetError), box.founded(tmp_path / "other"):
+        pass
+    assert boxes() == before
+
+
+def test_a_box_whose_block_fails_is_gone_when_it_is_left(tmp_path: Path) -> None:
+    """Whatever interrupts what was to be done in it; and then another can be made."""
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), box.founded(tmp_path) as made:
+            inside = procfs.below(made.standing.pid, procfs.everyone())
+            raise KeyboardInterrupt
+        assert not [p for p in inside if procfs.alive(p)] and procfs.read(made.standing.pid) is None
+        assert not (tmp_path / "box.json").exists()
+
+
 async def finds_what_was_left(target: Process, folder: Path) -> None:
-    await until(lambda: asyncio.sleep(0, len(target._ground.crews()) == 2))
+    await until(lambda: asyncio.sleep(0, len(target.processes.namespaces.groups()) == 2))
     assert await target.residue() == ["one-a is not running"]
 
 
 if __name__ == "__main__":
     stack = stackfile.read(Path(sys.argv[2]) / "docker-compose.yml")
-    asyncio.run(globals()[sys.argv[1]](here(stack, Path(sys.argv[2]) / "logs"), Path(sys.argv[2])))
+    asyncio.run(globals()[sys.argv[1]](Process(stack, Path(sys.argv[2]) / "logs"), Path(sys.argv[2])))

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos import stackfile
-from chaos.cli import targets
-from chaos.targets.compose import Compose
+from chaos.experiment import stack as stackfile
+from chaos.place import standing
+from chaos.targets.compose import project
+from chaos.targets.compose.target import Compose
 
 pytestmark = pytest.mark.engine
 
@@ -29,25 +30,26 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8000), http.server.SimpleHTTPRequest
 # A harness: it pauses one node, starves another, kills and darkens the third, and then does what it is told to.
 HARNESS = """
 import asyncio, contextlib, pathlib, sys, time
-from chaos import stackfile
-from chaos.cli import targets
+from chaos.experiment import stack as stackfile
+from chaos.place import Place, cleared_by
 from chaos.faults.power import Power
-from chaos.targets.compose import Compose
+from chaos.protocols.capabilities import PAUSE, POWER, STARVE
+from chaos.targets.compose.target import Compose
 
 async def hurt(target):
     db, one, two = sorted(target.nodes())
-    await target.pause([one])
-    await target.starve([two], 0.1)
-    await Power().inject(target, [db])
-    assert await Power().confirm(target, [db])
+    await target.can.need(PAUSE).pause([one])
+    await target.can.need(STARVE).starve([two], 0.1)
+    await Power().inject(target.can.need(POWER), [db])
+    assert await Power().confirm(target.can.need(POWER), [db])
 
 file = pathlib.Path(sys.argv[1])
 stack = stackfile.read(file, strict=False)
-with targets.Place(False, guarded_by=targets._clear_up("heal", "compose", stack)).guard() as watchdog:
+with Place(False, cleared_by=cleared_by("heal", "compose", stack)).watched() as watchdog:
     watchdog.renew()
     target = Compose(stack, project=sys.argv[2])
     asyncio.run(hurt(target))
-    print("hurt", watchdog._process.pid, flush=True)
+    print("hurt", flush=True)
     while True:
         time.sleep(1)
         watchdog.renew()
@@ -71,11 +73,11 @@ def up(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iter
     one = Compose(stack, folder, project=PROJECT)
     try:
         runner.run(one.up())
-        targets.write_standing(stack, "compose")
+        standing.write(stack, "compose")
         yield one
     finally:
         runner.run(one.down())
-        shutil.rmtree(folder / targets.STATE, ignore_errors=True)
+        shutil.rmtree(folder / standing.STATE, ignore_errors=True)
 
 
 def residue(up: Compose, runner: asyncio.Runner) -> set[str]:
@@ -88,8 +90,8 @@ def test_what_a_dead_or_a_standing_harness_left_is_healed(
 ) -> None:
     """Killed, it is known at once; stopped, it loses its lease after ten seconds. Nothing is left either way."""
     harness = subprocess.Popen(
-        [sys.executable, "-c", HARNESS, str(up._stack.path), PROJECT],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, targets.PROJECT: PROJECT},
+        [sys.executable, "-c", HARNESS, str(up.stack.path), PROJECT],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, project.VARIABLE: PROJECT},
     )  # fmt: skip
     try:
         assert harness.stdout is not None and harness.stdout.readline().startswith("hurt")

@@ -20,6 +20,7 @@ import pytest
 
 from chaos.load.contract import ARRIVALS, OPS, USERS
 from chaos.model import Op
+from tests.messages import Says
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "127.0.7.1"
@@ -27,7 +28,7 @@ ADDRESS = "127.0.7.1"
 Behaviour = Callable[[socket.socket, bytes], bool]  # answer one request; False ends the connection
 
 
-def says(status: str, body: bytes = b"{}", *headers: str) -> Behaviour:
+def answering(status: str, body: bytes = b"{}", *headers: str) -> Behaviour:
     head = "".join(f"{h}\r\n" for h in (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers))
 
     def answer(peer: socket.socket, request: bytes) -> bool:
@@ -127,15 +128,15 @@ class Swallower:
 
 # journey: (behaviour of the hosts in turn, method, what is to be concluded, a word of the error)
 CASES: dict[str, tuple[tuple[Behaviour | str, ...], str, str, str]] = {
-    "created": ((says("201 Created"),), "POST", "ok", ""),
+    "created": ((answering("201 Created"),), "POST", "ok", ""),
     "refused": (("closed",), "POST", "fail", "not sent"),
     "no-name": (("http://no-such-host.invalid:8000",), "POST", "fail", "not sent"),
     "swallowed": (("swallowed",), "POST", "fail", "no connection within 300 ms"),
-    "not-found": ((says("404 Not Found"),), "POST", "fail", "404"),
-    "not-executed": ((says("503 Service Unavailable", b"{}", "X-Executed: no"),), "POST", "fail", "not executed"),
-    "unavailable": ((says("503 Service Unavailable"),), "POST", "info", "503"),
-    "bad-gateway": ((says("502 Bad Gateway"),), "POST", "info", "502"),
-    "elsewhere": ((says("302 Found", b"", "Location: /"),), "POST", "info", "302"),
+    "not-found": ((answering("404 Not Found"),), "POST", "fail", "404"),
+    "not-executed": ((answering("503 Service Unavailable", b"{}", "X-Executed: no"),), "POST", "fail", "not executed"),
+    "unavailable": ((answering("503 Service Unavailable"),), "POST", "info", "503"),
+    "bad-gateway": ((answering("502 Bad Gateway"),), "POST", "info", "502"),
+    "elsewhere": ((answering("302 Found", b"", "Location: /"),), "POST", "info", "302"),
     "silent": ((stalls(),), "POST", "info", "no answer within 2 s"),
     "reset": ((resets(),), "POST", "info", ""),
     "reset-put": ((resets(),), "PUT", "info", ""),
@@ -145,11 +146,11 @@ CASES: dict[str, tuple[tuple[Behaviour | str, ...], str, str, str]] = {
     "half-reset": ((resets(HALF),), "GET", "info", "broke off"),
     "half-stalled": ((stalls(HALF),), "GET", "info", "broke off"),
     "garbage": ((closes(b"what?\r\n\r\n"),), "GET", "info", ""),
-    "not-json": ((says("200 OK", b"<html>"),), "GET", "info", "JSONDecodeError"),
-    "not-as-promised": ((says("200 OK", b'{"fine": false}'),), "GET", "info", "not as promised"),
-    "next-host": (("closed", "swallowed", says("201 Created")), "POST", "ok", ""),
+    "not-json": ((answering("200 OK", b"<html>"),), "GET", "info", "JSONDecodeError"),
+    "not-as-promised": ((answering("200 OK", b'{"fine": false}'),), "GET", "info", "not as expected"),
+    "next-host": (("closed", "swallowed", answering("201 Created")), "POST", "ok", ""),
     "no-host": (("closed", "closed"), "POST", "fail", ";"),
-    "hangs-up-when-idle": ((lambda p, r: says("201 Created")(p, r) and False,), "POST", "ok", ""),
+    "hangs-up-when-idle": ((lambda p, r: answering("201 Created")(p, r) and False,), "POST", "ok", ""),
 }
 
 CLASS = """
@@ -288,7 +289,7 @@ def test_the_host_that_worked_is_remembered(played: Played) -> None:
 def test_a_frozen_system_is_not_let_off(tmp_path: Path) -> None:
     """While nothing answers arrivals go on as scheduled, and latency counts from the intended start."""
     thaw = threading.Event()
-    server = Server(lambda p, r: thaw.wait(5) and says("201 Created")(p, r))
+    server = Server(lambda p, r: thaw.wait(5) and answering("201 Created")(p, r))
     file = tmp_path / "users.py"
     file.write_text(
         "from chaos.load.openloop import OpenUser, journey\n"
@@ -312,7 +313,7 @@ def test_sigterm_ends_arrivals_and_keeps_what_is_under_way(tmp_path: Path) -> No
 
     def slow(peer: socket.socket, request: bytes) -> bool:
         time.sleep(0.3)
-        return says("201 Created")(peer, request)
+        return answering("201 Created")(peer, request)
 
     server = Server(slow)
     file = tmp_path / "users.py"
@@ -334,7 +335,7 @@ def test_sigterm_ends_arrivals_and_keeps_what_is_under_way(tmp_path: Path) -> No
 
 def test_a_killed_load_leaves_whole_lines(tmp_path: Path) -> None:
     """Lines are on the disk one by one while the load runs, so a SIGKILL leaves them, each whole."""
-    server = Server(says("201 Created"))
+    server = Server(answering("201 Created"))
     file = tmp_path / "users.py"
     file.write_text(
         "from chaos.load.openloop import OpenUser, journey\n"
@@ -353,7 +354,7 @@ def test_a_killed_load_leaves_whole_lines(tmp_path: Path) -> None:
 
 def test_a_full_disk_ends_the_run_with_its_reason(tmp_path: Path) -> None:
     """A load that cannot record is no load: it ends, and every line it wrote is whole."""
-    server = Server(says("201 Created"))
+    server = Server(answering("201 Created"))
     file = tmp_path / "users.py"
     file.write_text(
         "import resource\nfrom chaos.load.openloop import OpenUser, journey\n"
@@ -390,25 +391,25 @@ def test_read_back_turns_pages_and_has_patience(tmp_path: Path) -> None:
 
     def pages(peer: socket.socket, request: bytes) -> bool:
         if b"after=u1-2" in request:
-            return says("200 OK", b'{"ids": ["u1-3"], "next": null}')(peer, request)
-        return says("200 OK", b'{"ids": ["u1-1", "u1-2", "u1-2"], "next": "u1-2"}')(peer, request)
+            return answering("200 OK", b'{"ids": ["u1-3"], "next": null}')(peer, request)
+        return answering("200 OK", b'{"ids": ["u1-1", "u1-2", "u1-2"], "next": "u1-2"}')(peer, request)
 
-    good, bad = Server(pages), Server(says("503 Service Unavailable", b"{}", "X-Executed: no"))
+    good, bad = Server(pages), Server(answering("503 Service Unavailable", b"{}", "X-Executed: no"))
     file = tmp_path / "users.py"
     file.write_text(READERS.format(hosts=(bad.url, good.url)))
     write_users(tmp_path, "Reader")
     (tmp_path / OPS).write_bytes(b'{"t": 1, "start": 1, "end": 1, "journey": "text", "op": "se')  # a killed load's
     process = program("readback", file, tmp_path, "--t0", str(time.monotonic()))
     assert process.wait(30) == 0, (tmp_path / "log").read_text()
-    assert [(op.op, op.journey, op.result, op.ids) for op in read_ops(tmp_path)] == [
-        ("readback", "text", "ok", ("u1-1", "u1-2", "u1-2")),
-        ("readback", "text", "ok", ("u1-3",)),
+    assert [(op.op, op.journey, op.result, op.ids, op.page, op.last) for op in read_ops(tmp_path)] == [
+        ("readback", "text", "ok", ("u1-1", "u1-2", "u1-2"), 1, False),
+        ("readback", "text", "ok", ("u1-3",), 2, True),
     ]
 
 
 def test_read_back_that_goes_in_circles_is_no_read_back(tmp_path: Path) -> None:
     """A page that leads back to itself ends in a line that says so, not in a loop."""
-    server = Server(says("200 OK", b'{"ids": ["u1-1"], "next": "u1-1"}'))
+    server = Server(answering("200 OK", b'{"ids": ["u1-1"], "next": "u1-1"}'))
     file = tmp_path / "users.py"
     file.write_text(READERS.format(hosts=(server.url,)))
     write_users(tmp_path, "Reader")
@@ -416,33 +417,45 @@ def test_read_back_that_goes_in_circles_is_no_read_back(tmp_path: Path) -> None:
     assert process.wait(30) == 0, (tmp_path / "log").read_text()
     server.close()
     first, second = read_ops(tmp_path)
-    assert (first.result, second.result) == ("ok", "info")
+    assert (first.result, second.result) == ("ok", "info") and not (first.last or second.last)
     assert "in circles" in second.error
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    "source",
     [
-        ("", "no users; expected at least one class"),
-        ("import nothing_of_the_kind", "cannot be imported: ModuleNotFoundError"),
-        (
-            "from chaos.load.openloop import OpenUser\nclass A(OpenUser):\n    hosts = ['https://x:1/y']\n",
-            "no journeys; mark at least one method",
-        ),
-        (READERS.replace(", writes=True", "").format(hosts=("http://x:1",)), '@journey("text", writes=True)'),
+        "",
+        "import nothing_of_the_kind",
+        "from chaos.load.openloop import OpenUser\nclass A(OpenUser):\n    hosts = ['https://x:1/y']\n",
+        READERS.replace(", writes=True", "").format(hosts=("http://x:1",)),
+        READERS.replace('@readback("text")', "").format(hosts=("http://x:1",)),
+        READERS.replace('@readback("text")', '@readback("txt")').format(hosts=("http://x:1",)),
     ],
+    ids=["nobody", "a missing module", "no journey", "a writer unmarked", "a write unread", "a read-back of nothing"],
 )
-def test_a_bad_users_file_is_refused(tmp_path: Path, source: str, words: str) -> None:
+def test_a_bad_users_file_is_refused(tmp_path: Path, source: str, says: Says) -> None:
     """What is wrong with the file stands in the log, and the exit code is that of usage."""
     file = tmp_path / "users.py"
     file.write_text(source)
     assert program("prepare", file, tmp_path).wait(30) == 64
-    assert words in (tmp_path / "log").read_text()
+    says((tmp_path / "log").read_text())
+
+
+def test_a_journey_that_somebody_asks_about_and_nobody_has_is_refused_before_anybody_comes(tmp_path: Path) -> None:
+    """Where the users' file could not be read without running it."""
+    file = tmp_path / "users.py"
+    file.write_text(
+        "from chaos.load.openloop import OpenUser, journey\n"
+        "class A(OpenUser):\n    hosts = ['http://127.0.0.1:1']\n    @journey('te' + 'xt')\n    def x(self): ...\n"
+    )
+    assert program("prepare", file, tmp_path, "--journey", "text").wait(30) == 0
+    assert program("prepare", file, tmp_path, "--journey", "text", "--journey", "pay").wait(30) == 64
+    assert "pay" in (tmp_path / "log").read_text()
 
 
 def test_accounts_are_for_their_owner_only(tmp_path: Path) -> None:
     """Preparing leaves what sign_up kept, in a file that nobody else may read."""
-    server = Server(says("200 OK", b'{"token": "secret"}'))
+    server = Server(answering("200 OK", b'{"token": "secret"}'))
     file = tmp_path / "users.py"
     file.write_text(
         "from chaos.load.openloop import OpenUser, journey\n"

@@ -12,6 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.messages import Says
+
 ROOT = Path(__file__).parents[2]
 
 STACK = """
@@ -24,30 +26,40 @@ services:
 PROGRAM = f"""
 import contextlib, pathlib, shutil, sys
 if sys.argv[1] == "run":
+    from chaos.run import stack_lock
+    if stack_lock.holder(pathlib.Path(sys.argv[sys.argv.index("--stack") + 1]).parent / ".chaos", "process"):
+        sys.exit(75)
     name = pathlib.Path(sys.argv[2]).stem
-    run = pathlib.Path(sys.argv[sys.argv.index("--runs") + 1]) / name / "20260101T000000Z-s7"
+    run = pathlib.Path(sys.argv[sys.argv.index("--into") + 1])
     shutil.copytree(pathlib.Path({str(ROOT)!r}) / "tests" / "golden" / name, run)
-    print(f"{{name}}: seed 7, target process, posture none → {{run}}", file=sys.stderr)
     sys.exit({{"primary-loss-lossy": 1}}.get(name, 0))
-from chaos.cli import main, targets
-from chaos.targets.memory import Memory
-class Fetching(Memory):
+from chaos import place
+from chaos.cli import main
+from chaos.targets.memory.target import Memory
+from chaos.protocols.capabilities import HOST, Hosting
+from chaos.protocols.table import Table
+class Fetching(Memory, Hosting):
+    @property
+    def can(self):
+        return Table(*super().can.rows, HOST.by(self))
     async def host(self, *_): ...
     async def fetch(self, node, port, path, timeout=2.0):
         from chaos.errors import TargetError
         if node not in self._up:
             raise TargetError(node + ": no answer")
         return 200, b'{{"path": "' + path.encode() + b'"}}'
-targets.choose = lambda wanted: wanted or "process"
-targets.make = lambda kind, stack, *_: Fetching(stack.nodes)
-targets.place = lambda kind, stack: contextlib.nullcontext(targets.Place(True))
+from chaos.targets import known
+known.choose = lambda wanted: wanted or "process"
+known.make = lambda kind, stack, *_: Fetching(stack.nodes)
+place.in_another = lambda kind: False
+place.here = lambda kind, stack, lock: contextlib.nullcontext(place.Place(True, lock))
 main()
 """
 
 CONFTEST = """
 import sys
-import chaos.pytest_plugin
-chaos.pytest_plugin.PROGRAM = (sys.executable, {program!r})
+import chaos.testing.plugin
+chaos.testing.plugin.PROGRAM = (sys.executable, {program!r})
 """
 
 
@@ -61,6 +73,11 @@ class Done:
     def properties(self) -> dict[str, str]:
         assert self.xml is not None
         return {str(p.get("name")): str(p.get("value")) for p in self.xml.iter("property")}
+
+    def failure(self, words: str) -> str:
+        """The first line that has these words and is no source: what pytest shows of an error's text."""
+        said = [line.removeprefix("E  ").strip() for line in self.said.splitlines() if words in line]
+        return next(line for line in said if not line.startswith((">", '"', "raise")))
 
 
 Pytest = Callable[..., Done]
@@ -83,7 +100,7 @@ def inner(tmp_path: Path) -> Pytest:
         if test:
             (tmp_path / "test_faults.py").write_text(test)
         xml = tmp_path / "junit.xml"
-        command = [sys.executable, "-m", "pytest", "-p", "chaos.pytest_plugin", "-p", "no:cacheprovider",
+        command = [sys.executable, "-m", "pytest", "-p", "chaos.testing.plugin", "-p", "no:cacheprovider",
                    f"--junitxml={xml}", "-o", "junit_family=xunit1", *args]  # fmt: skip
         env = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         found = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
@@ -161,7 +178,7 @@ def test_mistakes(chaos, name, words, says):
     assert done.code == 1 and "1 failed, 6 passed" in done.said and "planted" in done.said, done.said
 
 
-def test_markers_say_where_and_how_long(inner: Pytest) -> None:
+def test_markers_say_where_and_how_long(inner: Pytest, says: Says) -> None:
     """A test for another target is skipped; a fault that outlasts its time is healed and the test fails."""
     done = inner(
         "test_faults.py", "--chaos-target", "process",
@@ -185,18 +202,38 @@ def test_too_long(chaos):
 """,
     )  # fmt: skip
     assert "1 failed, 1 skipped" in done.said, done.said
-    assert "kill was healed after 0.2 s (chaos_time), before its block had ended" in done.said
+    says(done.failure("kill was healed after"))
 
 
-def test_without_a_stack_it_says_where_it_looked(inner: Pytest, tmp_path: Path) -> None:
+def test_tests_and_experiments_of_one_session_take_the_stack_in_turn(inner: Pytest) -> None:
+    """One at a time holds it: an experiment ends what tests had started, and the next test starts it again. A target
+    that one test names and another has by default is one stack."""
+    test = """
+import pytest
+
+def test_by_default(chaos):
+    assert chaos.nodes
+
+@pytest.mark.chaos_target("process")
+def test_by_name(chaos):
+    assert chaos.nodes
+"""
+    files = ("test_faults.py::test_by_name", "experiments/zone-fire-remedied.yaml", "test_faults.py::test_by_default")
+    done = inner(*files, "--chaos-target", "process", test=test)
+    assert done.code == 0 and "3 passed" in done.said, done.said
+
+
+def test_without_a_stack_it_says_where_it_looked(inner: Pytest, tmp_path: Path, says: Says) -> None:
     """And which option names one."""
     (tmp_path / "docker-compose.yml").unlink()
     done = inner("test_faults.py", test="def test_it(chaos):\n    pass\n")
-    assert done.code and "name the stack's description with --chaos-stack FILE" in done.said
+    assert done.code
+    says(done.failure("--chaos-stack FILE"))
 
 
-def test_a_drive_that_ends_is_told_with_its_last_words(inner: Pytest, tmp_path: Path) -> None:
+def test_a_drive_that_ends_is_told_with_its_last_words(inner: Pytest, tmp_path: Path, says: Says) -> None:
     """Here, a stack's description that cannot be read."""
     (tmp_path / "docker-compose.yml").write_text("services: {web: {}}\n")
     done = inner("test_faults.py", "--chaos-target", "process", test="def test_it(chaos):\n    pass\n")
-    assert done.code and "`chaos drive` has ended (exit 64)" in done.said and "services.web" in done.said
+    assert done.code
+    says(done.failure("`chaos drive` has ended"))

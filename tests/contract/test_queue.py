@@ -19,14 +19,14 @@ import ctypes, fcntl, hashlib, json, os, select, signal, socket, statistics, str
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from chaos.helper import nft
-from chaos.targets import boxnet
+from chaos.targets.box import network
 
 LEFT, RIGHT = {LEFT!r}, {RIGHT!r}
 folder = Path(sys.argv[1])
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:  # the loopback interface of a new namespace is down
     fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 1))
 Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-boxnet.build(folder, {{"left": LEFT, "right": RIGHT}})
+network.build(folder, {{"left": LEFT, "right": RIGHT}})
 
 def at(node, call):
     def there():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.reports import html
+from chaos.report.formats import html
 from tests.browser import Page, browser
 from tests.golden import make
 

@@ -68,5 +68,3 @@ class Prober:
 def unanswered(prober: Prober) -> list[str]:
     """In words, with what Prometheus said of it last."""
     return [f"{board}, {panel}: {q.expr} ({prober.errors.get(q.expr, 'no data')})" for board, panel, q in prober.left]
-
-

@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 INCONCLUSIVE = 3
+MARK = "CHAOS_TEST_RUNS"  # in the environment of a harness and its children: the folder of its runs
 CHAOS = (sys.executable, "-m", "chaos")
 
 
@@ -39,14 +40,16 @@ class Done:
 class Started:
     """A command that runs; everything it says is kept, in `said` or beside its runs."""
 
-    def __init__(self, runs: Path, *args: str, env: dict[str, str] | None = None, said: Path | None = None) -> None:
+    def __init__(
+        self, runs: Path, *args: str, env: dict[str, str] | None = None, said: Path | None = None, cwd: Path = ROOT
+    ) -> None:
         self.runs, self.said = runs, said or runs
         self.said.mkdir(parents=True, exist_ok=True)
         self._out, self._err = (self.said / "stdout").open("w+"), (self.said / "stderr").open("w+")
         self.process = subprocess.Popen(
             [*CHAOS, *args, "--runs", str(runs)],
-            cwd=ROOT, env=os.environ | (env or {}), stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
-            start_new_session=True,
+            cwd=cwd, env=os.environ | {MARK: str(runs)} | (env or {}), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
         )  # fmt: skip
 
     def wait_for(self, words: str, seconds: float = 120.0) -> None:
@@ -99,11 +102,6 @@ def processes_of(marker: str) -> list[str]:
     return found
 
 
-def stack_processes() -> list[str]:
-    """What still runs of the embedded messaging stack, and of the boxes around it."""
-    return [p for p in processes_of("") if "services." in p or "boxinit" in p or "chaos.load" in p]
-
-
 def containers() -> list[str]:
     """Containers of ours, running or not, and our networks that anything is attached to."""
     from docker import APIClient
@@ -112,16 +110,19 @@ def containers() -> list[str]:
     try:
         every = api.containers(all=True)
         ours = [c["Names"][0] for c in every if any(k.startswith("chaos.") for k in c.get("Labels") or {})]
-        networks = [n["Name"] for n in api.networks() if n["Name"].startswith("chaos")]
+        networks = [n["Name"] for n in api.networks(filters={"label": "chaos.stack"})]
         return ours + [name for name in networks if api.inspect_network(name)["Containers"]]
     finally:
         api.close()
 
 
-def nothing_left(target: str, seconds: float = 20.0) -> list[str]:
-    """What is left running of `target` after `seconds`; empty as soon as it is empty."""
+def nothing_left(target: str, runs: Path, seconds: float = 20.0) -> list[str]:
+    """What is left running after `seconds` of what was started for `runs`; empty as soon as it is empty.
+
+    Of the embedded target: harness, load and box, with which every node ends. Of Compose: every container of ours.
+    """
     end = time.monotonic() + seconds
-    while left := (containers() if target == "compose" else stack_processes()):
+    while left := (containers() if target == "compose" else processes_of(f"{MARK}={runs}")):
         if time.monotonic() > end:
             return left
         time.sleep(0.2)

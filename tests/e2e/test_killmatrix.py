@@ -16,21 +16,33 @@ import pytest
 from benchmarks.killmatrix import Matrix, write
 from benchmarks.kills import play, proc
 from benchmarks.kills.cells import Cell, cells, drawn
-from benchmarks.kills.ground import MARK, ROOT
 from benchmarks.kills.look import Containers, Look
 from benchmarks.kills.look import _limits as limits_of
 from benchmarks.kills.play import Player
+from benchmarks.kills.rig import MARK, ROOT
+from chaos.experiment import stack as stackfile
+from chaos.place.standing import STATE
+from chaos.targets.compose import owner
+from chaos.targets.docker import network_helper
+from chaos.targets.docker.engine import Engine
 from tests.e2e.stage import processes_of
 
-PROCESS = pytest.param("process", 8, 4, marks=pytest.mark.box)
-COMPOSE = pytest.param("compose", 2, 2, marks=pytest.mark.engine)
+TARGETS = (pytest.param("process", marks=pytest.mark.box), pytest.param("compose", marks=pytest.mark.engine))
 SEED = 3
 
 
-@pytest.mark.parametrize(("target", "kills", "jobs"), [PROCESS, COMPOSE])
-def test_a_seeded_sample_of_kills_leaks_nothing(target: str, kills: int, jobs: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "kills", "jobs", "rows"),
+    [
+        pytest.param("process", 8, 4, "", marks=pytest.mark.box),
+        pytest.param("process", 5, 4, "up ", marks=pytest.mark.box),
+        pytest.param("compose", 2, 2, "", marks=pytest.mark.engine),
+        pytest.param("compose", 2, 1, "up ", marks=pytest.mark.engine),
+    ],
+)
+def test_a_seeded_sample_of_kills_leaks_nothing(target: str, kills: int, jobs: int, rows: str, tmp_path: Path) -> None:
     """Whoever is killed when: nothing stays broken and nobody stays behind; the table says how many they were."""
-    matrix = Matrix(target, SEED, kills, tmp_path, jobs)
+    matrix = Matrix(target, SEED, kills, tmp_path, jobs, rows)
     matrix.play()
     assert matrix.problems == []
     found = matrix.results.kills.values()
@@ -42,12 +54,12 @@ def test_a_seeded_sample_of_kills_leaks_nothing(target: str, kills: int, jobs: i
     assert processes_of(f"{MARK}={os.getpid()}-{target}-") == []
 
 
-@pytest.fixture(scope="module", params=[pytest.param(p.values[0], marks=p.marks) for p in (PROCESS, COMPOSE)])
+@pytest.fixture(scope="module", params=TARGETS)
 def player(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
     """A stack that stands, and that nobody has hurt."""
-    from benchmarks.kills.ground import Ground
+    from benchmarks.kills.rig import Rig
 
-    one = Player(Ground(request.param, tmp_path_factory.mktemp("ground"), 9), "test")
+    one = Player(Rig(request.param, tmp_path_factory.mktemp("rig"), 9), "test")
     try:
         one._prepare("standing")
         yield one
@@ -69,18 +81,21 @@ def plant_table(look: Look, name: str) -> None:
     """As the network helper makes one: in the box, or in the host's network."""
     code = f"from chaos.helper import nft; nft.apply([dict(a=['10.1.1.1'], b=None, both=True)], {name!r})"
     if not isinstance(look, Containers):
-        box = next(p.pid for p in look._ours() if "boxinit.py" in p.command and "unshare" not in p.command)
+        box = next(p.pid for p in look._ours() if "box/init.py" in p.command and "unshare" not in p.command)
         code = f"from benchmarks.kills.tables import enter; enter('{box}'); {code}"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_a_table_left_behind_is_reported_and_healed(player: Player) -> None:
     """Beside the harness's own helper: nobody of it knows of this one."""
-    name = player.ground.project.replace("-", "_") if player.ground.target == "compose" else "chaos"
+    name = "chaos"
+    if player.rig.target == "compose":
+        stack = stackfile.read(player.rig.folder / "stack.yml", strict=False)
+        name = network_helper.table(Engine(player.rig.project, owner.mark(stack)))
     assert player.look.broken() == []
     plant_table(player.look, name)
     assert any(f"nft table {name}" in text for text in player.look.broken())
-    assert player.ground.command("heal")[0] == 0
+    assert player.rig.command("heal")[0] == 0
     assert player.look.broken() == []
 
 
@@ -93,7 +108,7 @@ def test_a_frozen_node_is_reported_and_healed(player: Player) -> None:
     else:
         proc.send([p for p in look.node_processes("web-a") if p.command == "python3 -S server.py"], signal.SIGSTOP)
     assert any(text.startswith("web-a") for text in eventually(look.broken, "web-a"))
-    assert player.ground.command("heal")[0] == 0
+    assert player.rig.command("heal")[0] == 0
     assert look.broken() == []
 
 
@@ -101,7 +116,7 @@ def test_a_node_that_is_gone_is_reported_and_healed(player: Player) -> None:
     """All of its facts are missing."""
     proc.send(player.look.node_processes("db-a"), signal.SIGKILL)
     assert any("gone" in text for text in eventually(player.look.broken, "gone"))
-    player.ground.command("heal")
+    player.rig.command("heal")
     end = time.monotonic() + 10.0
     while player.look.broken() and time.monotonic() < end:
         time.sleep(0.1)
@@ -111,7 +126,7 @@ def test_a_node_that_is_gone_is_reported_and_healed(player: Player) -> None:
 def test_a_stray_process_of_a_run_is_reported(player: Player) -> None:
     """With the mark of a run, that nobody waits for."""
     assert player.look.strays() == []
-    with subprocess.Popen(["sleep", "60"], env=player.ground.environment("run0")) as stray:
+    with subprocess.Popen(["sleep", "60"], env=player.rig.environment("run0")) as stray:
         try:
             assert any("sleep 60" in text for text in eventually(player.look.strays, "sleep 60"))
         finally:
@@ -121,7 +136,7 @@ def test_a_stray_process_of_a_run_is_reported(player: Player) -> None:
 
 def test_what_no_heal_takes_away_is_a_leak(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted in the middle of a run whose harness is then killed: the kill counts as leaked, and says what is left."""
-    if player.ground.target == "compose":
+    if player.rig.target == "compose":
         assert player.look.broken() == []
         return
     monkeypatch.setattr(play, "HEALS", 3.0)
@@ -136,9 +151,42 @@ def test_what_no_heal_takes_away_is_a_leak(player: Player, monkeypatch: pytest.M
     assert kill.outcome == "leaked" and any("nft table planted" in text for text in kill.left)
 
 
+def test_a_second_command_that_is_not_refused_counts_as_a_leak(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody removes the lock's file in the middle of a run, and then heals: it takes the fault from the run."""
+    if player.rig.target == "compose":
+        assert player.look.broken() == []
+        return
+    reach = player._reach
+
+    def unlock_too(boundary: str, started: subprocess.Popen[bytes], dice: random.Random) -> str:
+        why = reach(boundary, started, dice)
+        (player.rig.folder / STATE / "process.lock").unlink()
+        return why
+
+    monkeypatch.setattr(player, "_reach", unlock_too)
+    kill = player.play(0, Cell("process", "standing", "pause", "stack up", "second heal"), random.Random(1))
+    assert kill.outcome == "leaked" and any("not refused" in text for text in kill.left)
+
+
+def test_a_stranger_that_is_touched_counts_as_a_leak(player: Player) -> None:
+    """Restarted, or paused: it is not as it was. Only under compose anybody stands beside."""
+    if player.strangers is None:
+        assert player.rig.target == "process"
+        return
+    assert player.strangers.touched() == []
+    one = next(name for name in player.strangers.whole if name.endswith("-alone"))
+    player.strangers._api.pause(one.removeprefix("/"))
+    try:
+        assert len(player.strangers.touched()) == 1
+    finally:
+        player.strangers._api.unpause(one.removeprefix("/"))
+    assert player.strangers.touched() == []
+
+
 def test_a_limit_that_the_engine_cannot_forget_is_none() -> None:
     """Given back, a quota is -1 where it was 0 before; one that limits is seen."""
-    never, given_back, starved = ({}, {"CpuQuota": -1, "CpuPeriod": 100_000}, {"CpuQuota": 2_000, "CpuPeriod": 100_000})
+    never: dict[str, int] = {}
+    given_back, starved = {"CpuQuota": -1, "CpuPeriod": 100_000}, {"CpuQuota": 2_000, "CpuPeriod": 100_000}
     assert limits_of(never) == limits_of(given_back) != limits_of(starved)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.journal import Journal
+from chaos.record.journal import Journal
 from tests.e2e.stage import CHAOS, Started, nothing_left, processes_of
 
 RUN = ("run", "node-kill", "--short", "--without", "promql", "--metrics-port", "0", "--target")
@@ -35,17 +35,17 @@ def test_halt_from_another_folder_heals_and_ends_a_run_and_lets_none_begin(tmp_p
     """In the middle of a fault: the run ends with 130, healed, nothing left; the next one with 75, until resume."""
     state = tmp_path / "state"
     started = Started(tmp_path / "one", *RUN, target, env={"XDG_STATE_HOME": str(state)})
-    started.wait_for("bites")
+    started.wait_for(" active on ")
     halted = chaos("halt", "--why", "audit", state=state, cwd=tmp_path)
     assert halted.returncode == 0, halted.stdout + halted.stderr
-    assert f"ending: node-kill, seed 7, target {target}" in halted.stdout and "no run is left" in halted.stdout
+    assert f"ending: node-kill, seed 7, target {target}" in halted.stdout and "no run is active" in halted.stdout
     done = started.done(20 if target == "process" else 60)
     assert done.code == 130 and ": audit" in done.err, done.err
     journal = Journal.load(done.run)
     assert [e.data["status"] for _, e in journal.of("run.end")] == ["interrupted"]
     assert len(list(journal.of("fault.heal"))) == len(list(journal.of("fault.active"))) == 1
     assert gone(state) == [], "the box and everybody in it went with the run"
-    assert nothing_left(target) == []
+    assert nothing_left(target, tmp_path / "one") == []
     refused = Started(tmp_path / "two", *RUN, target, env={"XDG_STATE_HOME": str(state)}).done(60)
     assert refused.code == 75 and "audit" in refused.err
     assert not list((tmp_path / "two").glob("*/*/plan.json"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chaos.journal import Journal
+from chaos.record.journal import Journal
 from tests.e2e.panels import Prober, queries, unanswered
 from tests.e2e.stage import Done, Started, nothing_left, play, shown
 
@@ -43,7 +43,8 @@ def played(folders: pytest.TempPathFactory, posture: str, target: str) -> Done:
         runs = folders.mktemp(posture)
         asked = target == "compose"  # in the box Prometheus answers its own network only
         with Prober(queries("incident") if asked else []) as prober:
-            run = Started(runs, "run", "zone-fire", "--short", "--posture", posture, "--target", target)
+            form = () if asked else ("--short",)  # two cores start sixteen containers late at twice the speed
+            run = Started(runs, "run", "zone-fire", *form, "--posture", posture, "--target", target)
             watching: list[Started] = []
             with contextlib.suppress(AssertionError):  # it ended before; what it came to is asserted elsewhere
                 run.wait_for("phase steady")
@@ -62,18 +63,22 @@ def today(request: pytest.FixtureRequest) -> None:
 
 
 def rows(done: Done) -> dict[str, Any]:
-    return {row["name"]: row for row in done.findings["targets"]}
+    return {row["name"]: row for row in done.findings["facts"]}
 
 
 def test_as_was_the_incident_is_reproduced(as_was: Done) -> None:
-    """PASS with a known gap: text waits for people, others for their data, the bank stands."""
-    assert as_was.code == 0, as_was.out + as_was.err
-    assert as_was.findings["verdict"] == "PASS" and as_was.findings["residue"] == []
+    """PASS with an expected failure: text waits for people, others for their data, the bank stands. Containers of a
+    busy machine may miss a figure that the run was calibrated by, and then nothing else."""
+    missed = [f["check"] for f in as_was.findings["findings"] if f["verdict"] not in ("PASS", "FAIL")]
+    if as_was.findings["target"] == "process" or not missed:
+        assert as_was.code == 0, as_was.out + as_was.err
+        assert as_was.findings["verdict"] == "PASS"
+    assert set(missed) <= {"incident"} and as_was.findings["residue"] == [], as_was.out + as_was.err
     back = as_was.findings["measures"]["return_fraction"]
     assert back["text"] == pytest.approx(0.079, abs=0.02)
     assert back["text"] < back["login3p"] < back["media"] < back["mail"]
     assert rows(as_was)["unreplicated_after_text"]["holds"] and rows(as_was)["bank_core_loss"]["holds"]
-    assert as_was.verdict_of("recovery text")["known_gap"]
+    assert as_was.verdict_of("recovery text")["xfail"]
     assert as_was.findings["measures"]["availability"]["text"]["during"] < 0.99
 
 
@@ -90,17 +95,19 @@ def test_remedied_users_are_back_within_seconds(remedied: Done) -> None:
     measures = remedied.findings["measures"]
     assert measures["rto_s"]["text"] <= 4.0
     assert measures["delivery"]["lost"] == 0 and measures["delivery"]["acked"] > 500
-    assert not any(f.get("known_gap") for f in remedied.findings["findings"])
+    assert not any(f.get("xfail") for f in remedied.findings["findings"])
     zone_back = 5.0  # seconds: at twice the speed power returns 10 h after the fire
     assert {journey: s for journey, s in measures["rto_s"].items() if s is None or s > zone_back + 2} == {}
 
 
-def test_nothing_is_left_running(as_was: Done, remedied: Done) -> None:
-    """No process, no container, no network of either target."""
-    assert as_was.run.exists() and remedied.run.exists()
-    assert nothing_left("process") == []
-    if "compose" in as_was.findings["target"]:
-        assert nothing_left("compose") == []
+def test_nothing_is_left_running(as_was: Done) -> None:
+    """No process, no container, no network."""
+    assert nothing_left(as_was.findings["target"], as_was.run.parents[1]) == []
+
+
+def test_nothing_of_the_remedied_stack_is_left_running(remedied: Done) -> None:
+    """Nor of that, which has twice as many nodes."""
+    assert nothing_left(remedied.findings["target"], remedied.run.parents[1]) == []
 
 
 def test_a_run_is_watched_from_another_terminal(as_was: Done) -> None:
@@ -110,8 +117,9 @@ def test_a_run_is_watched_from_another_terminal(as_was: Done) -> None:
     assert watched.code == 0, watched.out + watched.err
     phases = [line.partition("phase ")[2] for line in said if "phase " in line]
     assert phases == ["up", "steady", "timeline", "recover", "readback", "down"]
-    assert any("first-blow: power bites" in line for line in said)
-    assert last == f"{as_was.findings['verdict']}  {as_was.run}/report.html"
+    assert any("first-blow: power active on" in line for line in said)
+    badge = {"PASS": "PASS, 1 expected failure"}.get(as_was.findings["verdict"], as_was.findings["verdict"])
+    assert last == f"{badge}  {as_was.run}/report.html"
 
 
 def test_a_run_can_be_judged_again_from_its_files_byte_for_byte(as_was: Done, tmp_path: Path) -> None:
@@ -122,21 +130,24 @@ def test_a_run_can_be_judged_again_from_its_files_byte_for_byte(as_was: Done, tm
     shutil.copytree(as_was.run, copy)
     for name in made:
         (copy / name).unlink()
-    for command in ("check", "report"):
-        assert play(tmp_path / command, command, str(copy)).code == 0
+    assert play(tmp_path / "check", "check", str(copy)).code == as_was.code
+    assert play(tmp_path / "report", "report", str(copy)).code == 0
     assert {name: (copy / name).read_bytes() for name in made} == made
 
 
 def test_without_its_known_gap_the_same_run_fails(as_was: Done, tmp_path: Path) -> None:
-    """The mark is what keeps it green: the check itself says no, on the same operations."""
+    """The mark is what keeps it green: the check itself says no, on the same operations. Where the hypervisor took the
+    processors away meanwhile, it neither convicts nor acquits."""
     copy = tmp_path / as_was.run.parent.name / as_was.run.name
     shutil.copytree(as_was.run, copy)
     plan = json.loads((copy / "plan.json").read_text())
     for check in plan["checks"]:
-        check["known_gap"] = ""
+        check["xfail"] = ""
     (copy / "plan.json").write_text(json.dumps(plan))
     done = play(tmp_path / "out", "check", str(copy))
-    assert done.code == 1 and "FAIL" in done.out
+    judged = {f["check"]: f["verdict"] for f in json.loads((copy / "findings.json").read_text())["findings"]}
+    starved = judged["machine"] != "PASS"
+    assert (done.code, judged["recovery text"]) == ((3, "INCONCLUSIVE") if starved else (1, "FAIL")), done.out
 
 
 def test_lost_messages_are_found(remedied: Done, tmp_path: Path) -> None:

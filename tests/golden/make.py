@@ -21,13 +21,15 @@ from typing import Any
 import msgspec
 import yaml
 
-from chaos.journal import Journal
-from chaos.judge import judge
-from chaos.judgement import Judgement
+from chaos.experiment.plan import Act, CheckSpec, LoadSpec, Plan, PlanNode, ProbeSpec, Release, Step
+from chaos.incidents.carried import People, Region, Staff
+from chaos.incidents.plant import boots
+from chaos.judge.judge import judge
+from chaos.judge.judgement import Judgement
 from chaos.model import Event, Op
-from chaos.models.plant import boots
-from chaos.plan import Act, CheckSpec, LoadSpec, People, Plan, ProbeSpec, Region, Release, Step
-from chaos.reports import json, markdown
+from chaos.record import older
+from chaos.record.journal import Journal
+from chaos.report.formats import findings, markdown
 
 HERE = Path(__file__).parent
 SEEDS = HERE.parent.parent / "seeds"
@@ -129,7 +131,7 @@ class Recording:
             result, status, error = "fail", 503, "not executed: no instance"
         start = t + self.dice.expovariate(2000)
         return Op(
-            *(round(x, 4) for x in (t, start, start + wait)),
+            round(t, 4), round(start, 4), round(start + wait, 4),
             journey, op, client, user, f"{user}-{n:06}", result, status, error,
             write=op in WRITES,
         )  # fmt: skip
@@ -149,7 +151,11 @@ class Recording:
                 t = round(t + 0.021, 4)
 
 
-def nodes(remedied: bool) -> Iterator[dict[str, str]]:
+def dossier(name: str) -> Any:
+    return yaml.safe_load((SEEDS / f"{name}.yaml").read_text())
+
+
+def nodes(remedied: bool) -> Iterator[PlanNode]:
     pairs = ["auth", "login3p", "chat", "timeline", "push", "pay", "ride", "postgres"]
     alone = ["media", "games", "channel", "mail", "valkey"]
     found = [(f"gateway-{z}", "gateway", z) for z in "abc"] + [("bank-c", "bank", "c"), ("bankdb-c", "bankdb", "c")]
@@ -157,7 +163,7 @@ def nodes(remedied: bool) -> Iterator[dict[str, str]]:
     found += [(f"{c}-{z}", c, z) for c in alone for z in ("ab" if remedied else "a")]
     found += [(f"failover-{z}", "failover", z) for z in ("abc" if remedied else "a")]
     for name, component, zone in sorted(found):
-        yield {"name": name, "component": component, "zone": zone, "owner": OWNERS[component]}
+        yield PlanNode(name=name, component=component, zone=zone, owner=OWNERS[component])
 
 
 SEATS = {
@@ -175,7 +181,7 @@ def zone_fire(posture: str) -> Recording:
     first = [n for n in burned if n.split("-")[0] in half]
     steps = [("first-blow", 0.55, first), ("second-blow", 1.47, [n for n in burned if n not in first])]
     seat = {n: SEATS.get(n.split("-")[0], 5) for n in burned}
-    command = ("python3", "-m", "services.promote")
+    command = ("python3", "-m", "services.ha.promote")
     promote = Act("promote-1", 10.0, "promote", command, ("auth-b", "chat-b", "postgres-b"))
     plan = Plan(
         experiment="zone-fire",
@@ -210,7 +216,7 @@ def zone_fire(posture: str) -> Recording:
             CheckSpec("incident-5", "incident", {"targets": ["predict", "control"], "reproduced": ["order_of_return"]}),
         ),
         left_out=(),
-        incident=yaml.safe_load((SEEDS / "kakao-2022-10-15.yaml").read_text()),
+        extensions={"incident": dossier("kakao-2022-10-15")},
     )  # fmt: skip
     made = Recording(plan, random.Random(7))
     made.play()
@@ -267,7 +273,6 @@ def primary_loss() -> Recording:
                 "name": "metrics-6"}),
         ),
         left_out=(),
-        incident={},
     )  # fmt: skip
     made = Recording(plan, random.Random(11))
     made.play()
@@ -293,6 +298,8 @@ def staff_exodus() -> Recording:
     """Three of four people leave; chat and media lapse, each in its time, until somebody has learnt them."""
     who = {"gateway": ["ana", "bo"], "chat": ["cy"], "media": ["cy", "dana"], "pay": ["bo"], "bank": ["eli"]}
     journeys = {"text": ["gateway", "chat"], "media": ["gateway", "media"], "pay": ["gateway", "pay"], "bank": ["bank"]}
+    lapse = ["chat", "gateway", "media", "pay"]
+    staff = msgspec.convert({"owners": who, "journeys": journeys, "lapse": lapse}, Staff)
     params = {"leave": ["cy", "dana", "eli"], "variable": "GONE", "ask": ["ask"]}
     plan = Plan(
         experiment="staff-exodus-latent",
@@ -307,7 +314,7 @@ def staff_exodus() -> Recording:
         hold=2.0,
         length=20.0,
         recover=6.0,
-        nodes=(*nodes(False), {"name": "caretaker-a", "component": "caretaker", "zone": "a", "owner": "platform"}),
+        nodes=(*nodes(False), PlanNode(name="caretaker-a", component="caretaker", zone="a", owner="platform")),
         steps=(Step("exodus", 1.0, "staff", params, ("caretaker-a",), (Release(20.0, ("caretaker-a",)),)),),
         acts=(Act("repair", 15.0, "adopt", ("adopt",), ("caretaker-a",)),),
         load=LoadSpec("users/messaging.py", 40, 40.0, 30.0, 7),
@@ -320,8 +327,7 @@ def staff_exodus() -> Recording:
             CheckSpec("incident-5", "incident", {"targets": ["predict", "control"]}),
         ),
         left_out=(),
-        incident=yaml.safe_load((SEEDS / "twitter-2022-11-17.yaml").read_text()),
-        staff={"owners": who, "needs": {}, "journeys": journeys, "lapse": ["chat", "gateway", "media", "pay"]},
+        extensions={"incident": dossier("twitter-2022-11-17"), "staff": staff},
     )
     made = Recording(plan, random.Random(7))
     made.play()
@@ -338,6 +344,11 @@ def logout_storm() -> Recording:
     """Three in ten session back ends reject what they do not know, for three hours at 450 seconds a second."""
     hit = ("auth-a", "auth-b", "timeline-a", "timeline-b")
     gap = "a back end rejects what it does not know"
+    people = People(2000, 2.0, 3, 0.8, 0.06, 0.66, {
+        "indonesia": Region(("login", "web", "app"), 0.5),
+        "united_states": Region(("web", "app", "server"), 0.75),
+        "japan": Region(("web", "server", "app"), 0.9),
+    })  # fmt: skip
     plan = Plan(
         experiment="logout-storm",
         claim="A release that does not know old sessions throws nobody out.",
@@ -367,12 +378,7 @@ def logout_storm() -> Recording:
             CheckSpec("incident-6", "incident", {"targets": ["predict", "control"]}),
         ),
         left_out=(),
-        incident=yaml.safe_load((SEEDS / "twitter-2022-12-28.yaml").read_text()),
-        people=People(2000, 2.0, 3, 0.8, 0.06, 0.66, {
-            "indonesia": Region(("login", "web", "app"), 0.5),
-            "united_states": Region(("web", "app", "server"), 0.75),
-            "japan": Region(("web", "server", "app"), 0.9),
-        }),
+        extensions={"incident": dossier("twitter-2022-12-28"), "people": people},
     )  # fmt: skip
     made = Recording(plan, random.Random(7))
     made.play()
@@ -429,7 +435,7 @@ def load(name: str) -> Journal:
     events = [msgspec.json.decode(x, type=Event) for x in (folder / "journal.jsonl").read_bytes().splitlines()]
     raw = gzip.decompress((folder / "ops.jsonl.gz").read_bytes())
     ops = [msgspec.json.decode(x, type=Op) for x in raw.splitlines()]
-    return Journal(msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan), tuple(events), tuple(ops))
+    return Journal(older.plan(folder / "plan.json"), tuple(events), tuple(ops))
 
 
 @functools.cache
@@ -440,7 +446,7 @@ def verdict(name: str) -> Judgement:
 
 def outcome(name: str) -> dict[str, str]:
     """What the recorded run must come to, file by file."""
-    made = (json.render(load(name), verdict(name)), markdown.render(load(name), verdict(name)))
+    made = (findings.render(load(name), verdict(name)), markdown.render(load(name), verdict(name)))
     return dict(zip(EXPECTED, made, strict=True))
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from chaos.journal import Journal
-from chaos.judge import judge
+from chaos.judge.judge import judge
 from chaos.model import Verdict
+from chaos.record import findings
+from chaos.record.journal import Journal
 from chaos.registry import names
-from chaos.reports import write_all
+from chaos.report import write_all
 from tests.golden import make
 
 
@@ -53,4 +58,50 @@ def test_every_checker_passes_on_a_recording() -> None:
     """A checker that no recorded run passes has never been seen to acquit."""
     findings = [f for name in make.RUNS for f in make.verdict(name).findings]
     passed = {f.check.split()[0] for f in findings if f.verdict is Verdict.PASS}
-    assert passed >= set(names("chaos.checkers"))
+    assert passed >= set(names("chaos.judge.checkers"))
+
+
+@pytest.mark.parametrize("name", make.RUNS)
+def test_findings_differ_from_those_of_the_form_before_by_the_map_of_renames_alone(name: str) -> None:
+    """findings.v1.json is what the version before wrote of a recording; renames.json is the map. Words may differ."""
+    renames = json.loads((make.HERE / "renames.json").read_text())
+    before = json.loads((make.HERE / name / "findings.v1.json").read_text())
+    now = json.loads((make.HERE / name / "findings.json").read_text())
+    assert now["schema"] == renames["to"] and "schema" not in before
+    for added in renames["added"]:
+        _drop(now, added.split("."))
+    before["findings"] = [
+        {renames["renamed_in_findings"].get(k, k): v for k, v in f.items()}
+        | {"check": renames["renamed_checks"].get(f["check"], f["check"])}
+        for f in before["findings"]
+    ]
+    for words in renames["words"]:
+        _drop(now, words.split("."))
+        _drop(before, words.split("."))
+    for measure in renames["left_out_where_empty"]:
+        if not before["measures"][measure]:
+            del before["measures"][measure]
+    assert now == {renames["renamed"].get(key, key): value for key, value in before.items()}
+
+
+@pytest.mark.parametrize("name", make.RUNS)
+def test_findings_of_the_form_before_are_read_as_todays(name: str) -> None:
+    """Each figure and each fact, whoever wrote the file."""
+    before, now = (findings.read(make.HERE / name / f"findings{v}.json") for v in (".v1", ""))
+    assert before and now and (before.schema, now.schema) == (1, 2)
+    then = msgspec.structs.replace(before.measures, added=now.measures.added)
+    assert (then, before.verdict, before.expected_failures) == (now.measures, now.verdict, now.expected_failures)
+    found = [[msgspec.structs.replace(f, summary="") for f in one.findings] for one in (before, now)]
+    assert found[0] == found[1]
+    assert [(f.name, f.measured, f.holds) for f in before.facts] == [(f.name, f.measured, f.holds) for f in now.facts]
+    assert before.figures == {k: v for k, v in now.figures.items() if not k.startswith("added.")}
+
+
+def _drop(value: Any, path: Sequence[str]) -> None:
+    if path[0] == "*":
+        for one in value:
+            _drop(one, path[1:])
+    elif len(path) > 1:
+        _drop(value[path[0]], path[1:])
+    else:
+        del value[path[0]]

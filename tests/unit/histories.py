@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chaos.journal import Journal
+import msgspec
+
+from chaos.experiment import extensions
+from chaos.experiment.plan import Act, CheckSpec, LoadSpec, Plan, Release, Step
 from chaos.model import Event, Op
-from chaos.plan import Act, CheckSpec, LoadSpec, Plan, Release, Step
+from chaos.record.journal import Journal
 
 NODES = tuple(
     {"name": f"{c}-{z}", "component": c, "zone": z, "owner": o}
@@ -15,20 +18,28 @@ NODES = tuple(
 )
 
 
+CARRIED = {name: extension.carries for name, extension in extensions.every().items()}
+
+
 def plan(**changes: Any) -> Plan:
-    """One fault on chat-a from t=0 to t=10, ten seconds of steady state before it, ten of recovery after it."""
+    """One fault on chat-a from t=0 to t=10, ten seconds of steady state before it, ten of recovery after it.
+
+    `changes` are of the plan's fields, and what it carries for an extension, by the extension's name.
+    """
     step = Step("blow", 0.0, "power", {}, ("chat-a",), (Release(10.0, ("chat-a",)),))
     made: dict[str, Any] = {
         "experiment": "x", "claim": "nobody notices", "seed": 1, "target": "memory", "settings": {"posture": "as-was"},
         "scale": 1.0, "short": False, "steady": 10.0, "steady_within": 60.0, "hold": 2.0, "length": 10.0,
         "recover": 10.0, "nodes": NODES, "steps": (step,), "acts": (), "load": LoadSpec("u.py", 2, 4.0, 1.0, 1),
-        "probes": (), "checks": (), "left_out": (), "incident": {},
+        "probes": (), "checks": (), "left_out": (),
     }  # fmt: skip
-    return Plan(**(made | changes))
+    carried = {name: msgspec.convert(changes.pop(name), kind) for name, kind in CARRIED.items() if changes.get(name)}
+    own = {key: value for key, value in changes.items() if key not in CARRIED}
+    return Plan(**(made | own), extensions=carried)
 
 
-def check(name: str, known_gap: str = "", may_hold: bool = False, **params: Any) -> CheckSpec:
-    return CheckSpec(f"{name}-1", name, params, known_gap, may_hold)
+def check(name: str, xfail: str = "", may_hold: bool = False, **params: Any) -> CheckSpec:
+    return CheckSpec(f"{name}-1", name, params, xfail, may_hold)
 
 
 def act(name: str, at: float) -> Act:
@@ -46,11 +57,14 @@ def every(step: float, start: float, end: float, result: str = "ok", **more: Any
 
 
 def send(t: float, name: str, result: str = "ok", **more: Any) -> Op:
-    return op(t, result, id=name, **({"op": "send", "write": True} | more))
+    made: dict[str, Any] = {"op": "send", "write": True}
+    return op(t, result, id=name, **(made | more))
 
 
-def readback(user: str, ids: Sequence[str], result: str = "ok", journey: str = "text") -> Op:
-    return op(30.0, result, journey, op="readback", user=user, id=f"{user}-read", ids=tuple(ids))
+def readback(user: str, ids: Sequence[str], result: str = "ok", journey: str = "text", **more: Any) -> Op:
+    """A page as older versions wrote it; those of today say `page` and, of the last one, `last`."""
+    name = f"{user}-read-{more.get('page', 0)}"
+    return op(30.0, result, journey, op="readback", user=user, id=name, ids=tuple(ids), **more)
 
 
 BLOW = (

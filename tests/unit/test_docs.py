@@ -16,16 +16,20 @@ import pytest
 import yaml
 
 from chaos.cli import COMMANDS, chaos, main
+from chaos.experiment import suite as suites
 from chaos.model import Verdict
-from chaos.suite import file as suites
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "services" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "services/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 GOLDEN = ROOT / "tests" / "golden"
 
 LOOKS = {"list", "plan", "faults", "schema", "show", "check", "report", "trend", "suite"}  # start nothing, as shown
 OURS = {"chaos", "python", "python3", "pytest", "make"}
-ASIDE = {"echo", "pip", "pip3", "docker", "git", "cd", "export", "sudo", "curl", "apt", "apt-get", "tee", "promtool"}
+ASIDE = {"echo", "pip", "pip3", "docker", "git", "cd", "export", "sudo", "curl", "apt", "apt-get", "tee", "less"}
+ASIDE |= {"promtool"}  # its files are looked for
 PLACEHOLDER = re.compile(r"[…<>]|\b[A-Z]{2,}\b|\.\.\.")
 
 

@@ -1,4 +1,4 @@
-"""The load's own process: run it with `python -m chaos.load.openloop`, import it from a users' file, nowhere else.
+"""The load process. Run it with `python -m chaos.load.openloop`; import it only in a users' file.
 
 Importing it imports locust, which patches sockets, threads and time of the whole process.
 """

@@ -1,6 +1,6 @@
-"""The load's program: `prepare` signs users up, `run` walks the schedule, `readback` reads everything back.
+"""The load's program: `prepare` signs users up, `run` executes the schedule, `readback` reads everything back.
 
-Exit codes are in chaos/load/contract.py; what went wrong stands on stderr.
+Exit codes are in chaos/load/contract.py; errors are written to stderr.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from chaos.load.openloop import crowd, reading, visits
 from chaos.load.openloop.crowd import Kind, Stop
 from chaos.load.openloop.user import Broken, OpenUser, Operation, begin
 
-SIGN_UP = 30.0  # seconds for everybody to sign up
+SIGN_UP = 30.0  # seconds for all users to sign up
 AT_ONCE = 8  # users who sign up at the same time
 
 
 def prepare(run: Path, kinds: dict[str, Kind], count: int) -> None:
-    """Sign `count` users up and write users.json. A stack that has just come up gets some patience."""
+    """Sign `count` users up and write users.json. Sign-ups are retried, because the stack may have just started."""
     users = crowd.people(crowd.sign_ups(kinds, count), kinds)
     until = time.monotonic() + SIGN_UP
     pool = gevent.pool.Pool(AT_ONCE)
@@ -39,7 +39,7 @@ def prepare(run: Path, kinds: dict[str, Kind], count: int) -> None:
 
 
 def _sign_up(user: OpenUser, until: float) -> str:
-    """Why it did not work; empty when it did."""
+    """Why it failed; empty if it succeeded."""
     while True:
         try:
             begin(Operation(f"{user.name}-0000000", until))
@@ -60,14 +60,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--mode", choices=("prepare", "run", "readback"), required=True)
     parser.add_argument("--file", type=Path, required=True, help="the users' file")
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--journey", action="append", default=[], help="that somebody has to have (prepare)")
     parser.add_argument("--count", type=int, default=1, help="users to sign up (prepare)")
     parser.add_argument("--t0", type=float, default=0.0, help="t = 0 of the timeline on CLOCK_MONOTONIC, seconds")
     parser.add_argument("--first", type=int, default=1, help="number in each user's first id (run)")
     args = parser.parse_args(argv)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the harness's to act on; it sends SIGTERM
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness handles Ctrl-C, and sends SIGTERM
     try:
         kinds = crowd.load(args.file)
         if args.mode == "prepare":
+            crowd.all_read_back(args.file, kinds)
+            crowd.expect(args.file, kinds, args.journey)
             prepare(args.run, kinds, args.count)
         elif args.mode == "run":
             visits.walk(args.run, kinds, args.t0, args.first)
@@ -77,17 +80,17 @@ def main(argv: list[str] | None = None) -> int:
         _say(str(e))
         return e.code
     except OSError as e:
-        _say(f"{e.filename or args.run}: {e.strerror or e}; make room or mend the folder's rights")
+        _say(f"{e.filename or args.run}: {e.strerror or e}; make room, or correct the folder's permissions")
         return Exit.NO_DISK
     return Exit.DONE
 
 
 def _say(words: str) -> None:
-    """Where the disk is full the log is as well, and the exit code must do."""
+    """Print, ignoring errors: if the disk is full the log is too, and the exit code has to suffice."""
     with contextlib.suppress(OSError):
         print(words, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
     code = main()
-    os._exit(code)  # an ordinary exit waits for look-ups of names that nobody answers, up to ten seconds
+    os._exit(code)  # a normal exit waits up to ten seconds for pending name look-ups

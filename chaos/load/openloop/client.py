@@ -1,7 +1,7 @@
-"""An HTTP client that knows whether a request can have left: Locust's, without its silent second tries.
+"""An HTTP client that knows whether a request may have left: Locust's, without its silent retries.
 
-geventhttpclient as shipped sends an idempotent request again, up to eleven times, when a connection breaks after
-sending. That would turn a reset users lived through into a success, so `Client.request` here sends once.
+geventhttpclient resends an idempotent request up to eleven times if a connection breaks after sending. That would turn
+a reset that users experienced into a success, so `Client.request` sends only once.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from geventhttpclient.header import HeadersDataType
 from geventhttpclient.response import HTTPSocketPoolResponse
 from geventhttpclient.url import URL
 
-Address = tuple[Any, Any, int, str, Any]  # as getaddrinfo gives them
+Address = tuple[Any, Any, int, str, Any]  # as returned by getaddrinfo
 Body = str | bytes | bytearray | memoryview | IO[bytes] | Iterable[bytes] | None
 
 
 class NotSent(OSError):
-    """Nothing of the request can have reached anybody: no address, no connection, or a first byte refused."""
+    """The request cannot have reached a server: no address, no connection, or its first byte was refused."""
 
 
 class Names:
-    """Addresses of hosts, kept as long as they work.
+    """Caches addresses of hosts as long as they work.
 
-    A resolver may take seconds once a container is gone, on one of few threads. So one look-up a name is under way
-    at a time, however many operations wait for it, and an address is asked for again only after it failed.
-    $CHAOS_HOSTS names a file in the format of /etc/hosts that is looked at first.
+    A resolver may take seconds after a container has gone, and runs on a few threads. So there is one look-up for each
+    name at a time, however many operations wait for it, and a name is looked up again only after its address failed.
+    $CHAOS_HOSTS names a file in the format of /etc/hosts, which takes precedence.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Names:
         self._pinned = _hosts(Path(hosts)) if hosts else {}
 
     def resolve(self, host: str, port: int) -> list[Address]:
-        """Raises OSError when the name has no address. Waits without limit: the caller has one."""
+        """Raises OSError if the name has no address. There is no time limit: the caller has one."""
         key = (host, port)
         if key in self._known:
             return self._known[key]
@@ -71,7 +71,7 @@ class Names:
 
 
 class Connections(ConnectionPool):
-    """Connections of one user to one host."""
+    """The connections of one user to one host."""
 
     def __init__(self, names: Names, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,7 +108,9 @@ class Connections(ConnectionPool):
         raise refused
 
     def _is_socket_alive(self, sock: Any) -> bool:
-        """Nothing to read and no end seen. Asked right before sending, without select (it ends at fd 1,023)."""
+        """Whether a connection has nothing to read and has not ended. Does not use select, which is limited to fd
+        1,023.
+        """
         if sock is None or sock.fileno() < 0:
             return False
         try:
@@ -120,7 +122,7 @@ class Connections(ConnectionPool):
         return False
 
     def drop_idle(self) -> None:
-        """Close what is not in use: after a time-out the way to this host is in doubt for all of them."""
+        """Close idle connections: after a time-out, all connections to this host are in doubt."""
         while True:
             try:
                 self._socket_queue.get(block=False).close()
@@ -129,7 +131,7 @@ class Connections(ConnectionPool):
 
 
 class Client(HTTPClient):
-    """One host. A request is sent at most once; everything before its first byte raises NotSent."""
+    """A client for one host. A request is sent at most once; every failure before its first byte raises NotSent."""
 
     _connection_pool: Connections
 
@@ -163,11 +165,10 @@ class Client(HTTPClient):
         )
 
     def _send(self, message: bytes) -> Any:
-        """A socket with all of `message` on its way.
+        """Send all of `message`; returns the socket.
 
-        A kept connection may have ended an instant ago, after `_is_socket_alive` looked. The kernel then refuses
-        our very first byte: nothing was sent, and a new connection may have it. Once a byte was taken, whatever
-        happens is in doubt.
+        A kept connection may end right after `_is_socket_alive`. The kernel then refuses the first byte, nothing was
+        sent, and a new connection may be used. Once a byte was accepted, the outcome of any failure is unknown.
         """
         for _ in range(2):
             sock = self._connection_pool.get_socket()
@@ -188,7 +189,7 @@ class Client(HTTPClient):
 
 
 class Clients(HTTPClientPool):
-    """The hosts one user talks to. Concurrency is without limit in effect: arrivals are open."""
+    """The hosts one user talks to. Concurrency is effectively unlimited, because arrivals are open."""
 
     clients: dict[tuple[str, int | None], Client]  # type: ignore[assignment]  # ours only, so that NotSent holds
 
@@ -210,7 +211,7 @@ class Clients(HTTPClientPool):
 def _hosts(path: Path) -> Mapping[str, str]:
     """Name → address, from a file in the format of /etc/hosts."""
     found = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         address, *names = line.partition("#")[0].split() or [""]
         found.update(dict.fromkeys(names, address))
     return found

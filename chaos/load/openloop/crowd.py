@@ -1,4 +1,4 @@
-"""Users: the classes of a users' file, how many there are of each, and the accounts they signed up with."""
+"""Users: the classes of a users' file, the number of users of each class, and their accounts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chaos.load.openloop.user import OpenUser
 
 
 class Stop(Exception):
-    """The program cannot go on: why, and the exit code that says so."""
+    """The program cannot continue: the reason, and the exit code."""
 
     def __init__(self, code: Exit, why: str) -> None:
         super().__init__(why)
@@ -30,7 +30,7 @@ class Stop(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """A class of users, and what its users can do in the order of the file."""
+    """A class of users, with its journeys in the order of the file."""
 
     cls: type[OpenUser]
     journeys: tuple[tuple[str, str], ...]  # (journey, method)
@@ -40,13 +40,13 @@ class Kind:
 
 
 def load(path: Path) -> dict[str, Kind]:
-    """Classes of the users' file by name. Raises Stop with every problem found."""
+    """The classes of the users' file by name. Raises Stop with every problem found."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise Stop(Exit.USAGE, f"{path}: no such users' file; expected a Python file with OpenUser classes")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent))  # as with Locust, users' files may share modules beside them
+    sys.path.insert(0, str(path.parent))  # as in Locust, users' files may share modules in their folder
     try:
         spec.loader.exec_module(module)
     except Exception as e:
@@ -60,10 +60,28 @@ def load(path: Path) -> dict[str, Kind]:
     return found
 
 
-def sign_ups(kinds: dict[str, Kind], count: int) -> list[Account]:
-    """Fresh accounts, a class a block (the schedule spreads its arrivals over them evenly).
+def all_read_back(path: Path, kinds: dict[str, Kind]) -> None:
+    """Raises Stop for a class that writes without reading back, because its writes could not be verified."""
+    problems = [
+        f'{path}: {cls}: journey {name!r} writes but is not read back; add a method marked @readback("{name}")'
+        for cls, kind in kinds.items()
+        for name in sorted({j for j, m in kind.journeys if m in kind.writes} - {j for j, _ in kind.readbacks})
+    ]
+    if problems:
+        raise Stop(Exit.USAGE, "\n".join(problems))
 
-    Names carry a tag of their own, so that a stack that has seen another run does not mix the two up.
+
+def expect(path: Path, kinds: dict[str, Kind], journeys: Sequence[str]) -> None:
+    """Raises Stop for a journey that no class has: a check of it would never have data."""
+    known = {name for kind in kinds.values() for name, _ in kind.journeys}
+    if strange := sorted(set(journeys) - known):
+        raise Stop(Exit.USAGE, f"{path}: no journey {', '.join(strange)}; known: {', '.join(sorted(known))}")
+
+
+def sign_ups(kinds: dict[str, Kind], count: int) -> list[Account]:
+    """New accounts, in one block for each class (the schedule spreads its arrivals over them evenly).
+
+    Names carry a tag of this run, so that a stack that has seen another run does not mix up their users.
     """
     classes = [k.cls for k in kinds.values()]
     try:
@@ -76,7 +94,7 @@ def sign_ups(kinds: dict[str, Kind], count: int) -> list[Account]:
 
 
 def save(run: Path, users: Sequence[OpenUser]) -> None:
-    """Write users.json, readable by its owner only from its first byte on."""
+    """Write users.json. It is readable only by its owner from the start."""
     path = run / USERS
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
@@ -113,7 +131,7 @@ def _concrete(thing: object) -> bool:
 
 def _kind(cls: type[OpenUser]) -> Kind:
     methods: dict[str, Callable[..., Any]] = {}
-    for c in reversed(cls.__mro__):  # a journey inherited keeps its place, one overridden its new marks
+    for c in reversed(cls.__mro__):  # an inherited journey keeps its place, an overridden one its new marks
         methods.update({n: m for n, m in vars(c).items() if callable(m)})
     journeys = [(m.__dict__["journey"], n) for n, m in methods.items() if "journey" in _marks(m)]
     return Kind(
@@ -139,7 +157,7 @@ def _problems(kind: Kind) -> list[str]:
         found.append('no hosts; expected hosts = ["http://name:port", …]')
     unwritten = sorted({name for name, _ in kind.readbacks} - {name for name, m in kind.journeys if m in kind.writes})
     found += [
-        f'read back of journey {name!r}, which writes nothing; mark what it has to find: '
+        f"read back of journey {name!r}, which writes nothing; mark what it has to find: "
         f'@journey("{name}", writes=True)'
         for name in unwritten
     ]

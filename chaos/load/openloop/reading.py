@@ -1,4 +1,4 @@
-"""Mode readback: what the stack says it holds of every user, one line a page."""
+"""Mode readback: what the stack holds of every user, one line for each page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from chaos.load.openloop.crowd import Kind
 from chaos.load.openloop.record import Line, Record
 from chaos.load.openloop.user import Broken, OpenUser, Operation, Page, begin
 
-AT_ONCE = 8  # read-backs at the same time
-TRIES = 8  # for a page, over all hosts, a second apart in the end
-PATIENT = 40.0  # seconds of that; from then on a page gets one try a host, or a dead stack would take minutes
+AT_ONCE = 8  # concurrent read-backs
+TRIES = 8  # attempts for a page, over all hosts, at most a second apart
+PATIENT = 40.0  # seconds; later pages get one attempt for each host, or a dead stack would take minutes
 
 
 def read_back(run: Path, kinds: dict[str, Kind], t0: float) -> None:
-    """One line a page, for every user and journey with a read-back."""
+    """Write one line for each page, for every user and journey with a read-back."""
     users = crowd.people(crowd.saved(run, kinds), kinds)
     record = Record(run / OPS)
     jobs = [(u, name, m) for u in users for name, m in kinds[type(u).__name__].readbacks]
@@ -59,6 +59,8 @@ def _read_back(record: Record, t0: float, until: float, user: OpenUser, name: st
                 status=status,
                 error=why.error if why else "",
                 ids=tuple(map(str, page.ids)) if page else (),
+                page=number,
+                last=page is not None and page.next is None,
             )
         )
         if page is None or page.next is None:
@@ -70,7 +72,7 @@ def _read_back(record: Record, t0: float, until: float, user: OpenUser, name: st
 def _page(
     read: Callable[[str | None], Page], user: OpenUser, after: str | None, identity: str, until: float
 ) -> tuple[Page | None, Broken | None, int]:
-    """A page, or why there is none after several tries at every host. Reading twice does no harm."""
+    """A page, or why it could not be read after several attempts at every host. Repeated reads are harmless."""
     why = Broken("info", "never tried")
     for n in range(TRIES):
         if n >= len(user.hosts) and time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""The writer of ops.jsonl: one line an operation, in the kernel's hands before the next thing happens."""
+"""The writer of ops.jsonl: one line for each operation, passed to the kernel at once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chaos.model import Op
 
 
 class Line(Op, frozen=True, omit_defaults=True):
-    """An Op without the fields that say nothing."""
+    """An Op whose empty fields are left out."""
 
 
 class Record:
-    """Appends; raises OSError when a line does not fit on the disk.
+    """Appends lines. Raises OSError if a line does not fit on the disk.
 
-    A line is one write(2) to a file opened for appending, so a SIGKILL loses at most the line in flight, and what
-    a killed predecessor left of a line is cut off before anything is put behind it.
+    A line is one write(2) to a file opened for appending, so a SIGKILL loses at most the line in flight. An incomplete
+    line of a killed predecessor is removed first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,13 +29,13 @@ class Record:
     def write(self, line: Line) -> None:
         raw = msgspec.json.encode(line) + b"\n"
         done = os.write(self._fd, raw)
-        while done < len(raw):  # a disk that fills up takes a part and refuses the rest
+        while done < len(raw):  # a disk that is filling up accepts a part and refuses the rest
             done += os.write(self._fd, raw[done:])
         self.lines += 1
 
 
 def _trim(fd: int) -> None:
-    """Cut a torn last line off."""
+    """Remove an incomplete last line."""
     end = os.fstat(fd).st_size
     while end:
         start = max(0, end - 65_536)

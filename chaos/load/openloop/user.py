@@ -1,4 +1,4 @@
-"""What a users' file is written with: OpenUser, @journey, @readback."""
+"""The vocabulary of a users' file: OpenUser, @journey, @readback."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Page(NamedTuple):
-    """One page of what a system says it holds of a user: ids as often as found, and where the next page begins."""
+    """One page of what a system holds of a user: ids, with repetitions, and where the next page begins."""
 
     ids: Sequence[str]
     next: str | None
 
 
 class Broken(Exception):
-    """An operation that did not get the promised answer, and what may be concluded from it: fail or info."""
+    """An operation that did not succeed, and what that means: fail or info."""
 
     def __init__(self, result: str, error: str, status: int = 0) -> None:
         super().__init__(error)
@@ -37,28 +37,28 @@ class Broken(Exception):
 
 @dataclass
 class Operation:
-    """What one user is doing now, in one greenlet."""
+    """The operation that a user is performing now, in one greenlet."""
 
     id: str  # chosen by the client: NAME-NNNNNNN, so that a user's ids sort by time
-    deadline: float  # CLOCK_MONOTONIC, seconds: nothing new is tried after it
-    status: int = 0  # of the last answer
-    done: int = 0  # writes acknowledged so far
-    note: str = ""  # what went on besides, for the line's `error`
-    age: float | None = None  # seconds: how old the newest content was that it was shown
+    deadline: float  # CLOCK_MONOTONIC, seconds: no new attempt after it
+    status: int = 0  # of the last response
+    done: int = 0  # acknowledged writes so far
+    note: str = ""  # what else happened, for the line's `error`
+    age: float | None = None  # seconds: the age of the newest content that was shown
 
 
 _operation: ContextVar[Operation] = ContextVar("operation")
 
 
 def begin(operation: Operation) -> None:
-    """From here on, what this greenlet asks is part of `operation`."""
+    """From now on, the requests of this greenlet belong to `operation`."""
     _operation.set(operation)
 
 
 def journey(name: str, weight: float = 1, *, writes: bool = False) -> Callable[[F], F]:
     """Mark a method as an operation of journey `name`; `weight` is its share among its class's methods.
 
-    `writes`: it writes something under the operation's id, which the journey's read-back has to find again.
+    `writes`: it writes something under the operation's id, which the journey's read-back has to find.
     """
 
     def mark(method: F) -> F:
@@ -79,36 +79,36 @@ def readback(name: str) -> Callable[[F], F]:
 
 
 class OpenUser(FastHttpUser):
-    """A user who comes when it is time, whether or not the last visit has ended.
+    """A user whose visits start on schedule, whether or not the previous one has ended.
 
-    A subclass says who (`weight`, `client_type`), where (`hosts`) and what (`@journey` methods). Several of its
-    journeys may run at once on one instance: keep what belongs to one of them in local variables.
+    A subclass defines who (`weight`, `client_type`), where (`hosts`) and what (`@journey` methods). Several journeys
+    may run at once on one instance: keep what belongs to one of them in local variables.
     """
 
     abstract = True
 
-    hosts: ClassVar[Sequence[str]] = ()  # "http://name:port"; the next is tried when one cannot be reached
+    hosts: ClassVar[Sequence[str]] = ()  # "http://name:port"; the next one is tried if a host cannot be reached
     client_type: ClassVar[str] = "app"  # web, app, third-party, business
-    least: ClassVar[int] = 1  # fewer users of this class make no sense (somebody to talk to)
+    least: ClassVar[int] = 1  # minimum number of users of this class (so that there is somebody to talk to)
 
     network_timeout = PATIENCE
     connection_timeout = CONNECT
-    max_redirects = 0  # an answer elsewhere is not the promised one
+    max_redirects = 0  # a redirect is not the expected response
 
     def __init__(self, environment: Environment, names: Names, name: str, place: int) -> None:
         self.host = self.hosts[0]
         self.client_pool: Clients = Clients(names, CONNECT, PATIENCE)
         super().__init__(environment)
         agent = self.client.client
-        agent.cookiejar = None  # sessions are the users' file's business, and a jar costs more than the request
+        agent.cookiejar = None  # sessions are managed by the users' file, and a cookie jar costs more than the request
         agent.valid_response_codes = frozenset(range(100, 600))  # type: ignore[misc]  # we judge, see `_judge`
         self.name = name
-        self.mates: Sequence[str] = (name,)  # names of everybody of this class
-        self.kept: dict[str, Any] = {}  # survives from sign_up to the run and the read-back; JSON
-        self._at = place % len(self.hosts)  # users start spread over the hosts and stay where they got through
+        self.mates: Sequence[str] = (name,)  # names of all users of this class
+        self.kept: dict[str, Any] = {}  # kept from sign_up to the run and the read-back; JSON
+        self._at = place % len(self.hosts)  # users start spread over the hosts and stay with one that works
 
     def sign_up(self) -> None:
-        """Once before the run: make an account, leave what is needed later in `self.kept`. Must be repeatable."""
+        """Create an account before the run, and store what is needed later in `self.kept`. Must be repeatable."""
 
     def credentials(self) -> Mapping[str, str]:
         """Headers of every request."""
@@ -120,7 +120,7 @@ class OpenUser(FastHttpUser):
 
     @property
     def mate(self) -> str:
-        """Somebody else of this class (oneself where there is nobody else), a different one each time."""
+        """Another user of this class (oneself if there is no other), a different one each time."""
         others = [m for m in self.mates if m != self.name] or [self.name]
         return others[int(self.op.id[-6:]) % len(others)]
 
@@ -134,9 +134,9 @@ class OpenUser(FastHttpUser):
         return self.ask("PUT", path, data=data, **how)
 
     def want(self, true: object, what: str) -> None:
-        """The answer has to be as promised, else it may or may not have been done."""
+        """Check the response: if it is not as expected, the operation may or may not have been executed."""
         if not true:
-            raise Broken("info", f"not as promised: {what}", self.op.status)
+            raise Broken("info", f"not as expected: {what}", self.op.status)
 
     def ask(
         self,
@@ -148,9 +148,9 @@ class OpenUser(FastHttpUser):
         headers: Mapping[str, str] = {},
         accept: Iterable[int] = (),
     ) -> FastResponse:
-        """The answer, if it is a 2xx or in `accept`; raises Broken otherwise, which ends the operation.
+        """The response, if its status is 2xx or in `accept`. Otherwise raises Broken, which ends the operation.
 
-        Hosts are tried in turn as long as nothing was sent, within the operation's patience.
+        Hosts are tried in turn as long as nothing was sent, within the operation's time limit.
         """
         sent = {**self.credentials(), "X-Request-Id": self.op.id, **headers}
         if json is not None:
@@ -173,20 +173,20 @@ class OpenUser(FastHttpUser):
                 self.client_pool.drop_idle(self.hosts[at])
                 raise Broken("info", f"{method} {path}: {_cause(error)}")
             tried.append(str(error))
-            if self._at == at:  # else another journey of this user has moved on already
+            if self._at == at:  # unless another journey of this user has already moved on
                 self._at = (at + 1) % len(self.hosts)
             if len(tried) >= len(self.hosts) or time.monotonic() >= self.op.deadline:
                 raise Broken("fail", f"{method} {path}: not sent: {'; '.join(tried)}")
 
     def turn(self) -> None:
-        """Leave this host for the next. Reading back asks them all; a journey stays where it got through."""
+        """Switch to the next host. A read-back asks all of them; a journey stays with one that works."""
         self._at = (self._at + 1) % len(self.hosts)
 
     def _judge(self, method: str, path: str, answer: FastResponse, accept: Iterable[int]) -> FastResponse:
         status = self.op.status = answer.status_code
         what = f"{method} {path}: {status}"
         if 200 <= status < 300 or status in accept:
-            if not _complete(answer):  # locust swallows what breaks while it reads a body
+            if not _complete(answer):  # locust ignores errors while it reads a body
                 raise Broken("info", f"{what}, and the answer broke off", status)
             self.op.done += method != "GET" and status < 300
             return answer
@@ -201,7 +201,7 @@ def _complete(answer: FastResponse) -> bool:
 
 
 def _cause(error: BaseException) -> str:
-    """geventhttpclient wraps a time-out into "retries exceeded"; the time-out is what happened."""
+    """geventhttpclient wraps a time-out into "retries exceeded"; report the time-out."""
     cause = getattr(error, "original", None) or error
     if isinstance(cause, gevent.Timeout):
         return f"no answer within {PATIENCE:g} s"

@@ -1,4 +1,4 @@
-"""Mode run: the schedule's arrivals, each an operation in a greenlet of its own, each operation a line."""
+"""Mode run: executes the schedule. Each arrival is an operation in its own greenlet, and one line of ops.jsonl."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from chaos.load.openloop.crowd import Kind, Stop
 from chaos.load.openloop.record import Line, Record
 from chaos.load.openloop.user import Broken, OpenUser, Operation, begin
 
-BEGIN = 60.0  # seconds to wait for the schedule: without a harness there is nothing to do
-LATE = 0.1  # seconds: an operation sent later than this is worth a word in the log
+BEGIN = 60.0  # seconds to wait for the schedule; without a harness there is nothing to do
+LATE = 0.1  # seconds: operations sent later than this are counted in the log
 
 
 class Visits:
-    """Operations that are on their way, each in a greenlet of its own, and their lines."""
+    """The operations in flight, each in its own greenlet, and their lines."""
 
     def __init__(self, users: list[OpenUser], kinds: dict[str, Kind], record: Record, t0: float, first: int) -> None:
         self._users, self._record, self._t0 = users, record, t0
@@ -34,11 +34,11 @@ class Visits:
         self._kinds = [kinds[type(u).__name__] for u in users]
         self._next = [first] * len(users)
         self._under_way = gevent.pool.Group()
-        self._puzzled: set[str] = set()  # errors of the users' file that were shown already
+        self._puzzled: set[str] = set()  # errors of the users' file that were already printed
         self.lateness: list[float] = []
 
     def begin(self, arrival: Arrival) -> None:
-        """Send the arrival's user on the journey it drew. Returns at once."""
+        """Start the operation of an arrival in a new greenlet. Returns at once."""
         number = self._next[arrival.user]
         self._next[arrival.user] += 1
         self._under_way.spawn(self._visit, arrival, f"{self._users[arrival.user].name}-{number:07d}")
@@ -58,11 +58,11 @@ class Visits:
                 getattr(user, method)()
         except Broken as e:
             result, error = e.result, e.error
-            if result == "fail" and operation.done:  # "fail" promises that nothing at all happened
+            if result == "fail" and operation.done:  # "fail" promises that nothing was executed
                 result, error = "info", f"{error} (after {operation.done} done)"
-        except gevent.Timeout:  # between two requests: whatever was sent before was answered
+        except gevent.Timeout:  # between two requests: everything sent before was answered
             result, error = "info", f"gave up after {PATIENCE:g} s"
-        except Exception as e:  # an answer the users' file could not read, or a mistake in it
+        except Exception as e:  # a response that the users' file could not parse, or a mistake in it
             result, error = "info", f"{type(e).__name__}: {e}"
             self._puzzle(f"{type(user).__name__}.{method}: {error}")
         end = time.monotonic()
@@ -95,7 +95,7 @@ class Visits:
 
 
 def walk(run: Path, kinds: dict[str, Kind], t0: float, first: int) -> None:
-    """Be ready, say so, wait for the schedule, and begin each arrival when it is due until it ends or SIGTERM."""
+    """Signal readiness, wait for the schedule, and start each arrival when it is due, until the end or SIGTERM."""
     users = crowd.people(crowd.saved(run, kinds), kinds)
     visits = Visits(users, kinds, Record(run / OPS), t0, first)
     gevent.signal_handler(signal.SIGTERM, visits.stop.set)
@@ -106,7 +106,7 @@ def walk(run: Path, kinds: dict[str, Kind], t0: float, first: int) -> None:
             break
         visits.begin(arrival)
         if wait <= 0:
-            gevent.sleep(0)  # late: still let the others run
+            gevent.sleep(0)  # late, but other greenlets have to run
     visits.drain()
     _report(visits.lateness, len(schedule))
     if visits.failed:
@@ -114,7 +114,7 @@ def walk(run: Path, kinds: dict[str, Kind], t0: float, first: int) -> None:
 
 
 def _report(lateness: list[float], arrivals: int) -> None:
-    """Whether this process kept up, for the log: a late load says so itself."""
+    """Log whether this process kept up with the schedule."""
     late = sorted(lateness)
     if late:
         over = sum(x > LATE for x in late)
@@ -129,7 +129,7 @@ def _report(lateness: list[float], arrivals: int) -> None:
 def _schedule(run: Path, stop: gevent.event.Event, users: int) -> list[Arrival]:
     path = run / ARRIVALS
     until = time.monotonic() + BEGIN
-    while not path.exists():  # written in one piece, by renaming
+    while not path.exists():  # it appears in one piece, by renaming
         if stop.wait(0.02):
             return []
         if time.monotonic() > until:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.ballot import Ballot
-from services.database import Post, ServerFailed, Survey
-from services.lease import ASK_S, Answer, Claim, Record, Seat
-from services.supervise import Supervisor
+from services.ha.database import Post, ServerFailed, Survey
+from services.ha.election import Election
+from services.ha.leader_lease import ASK_S, Answer, Claim, Record, Seat
+from services.ha.supervise import Supervisor
 
 _LIFE: contextvars.ContextVar[str] = contextvars.ContextVar("life", default="")
 
@@ -128,8 +128,8 @@ class Book:
 
 
 @dataclass
-class Wire:
-    """The network between one node and everybody else: `ballot.Voters` and `database.Peer`."""
+class Network:
+    """The network between one node and everybody else: `election.Voters` and `database.Peer`."""
 
     node: str
     peer: str
@@ -244,10 +244,10 @@ class World:
                 self.seats[name] = Seat(self.disk.get(name, Record()), self.clock(name)())
         elif name not in self.supervisors:
             peer = "b" if name == "a" else "a"
-            wire, clock = Wire(name, peer, self), self.clock(name)
-            ballot = Ballot(name, self.voters, wire, clock)
+            network, clock = Network(name, peer, self), self.clock(name)
+            election = Election(name, self.voters, network, clock)
             post = Post(name, peer, name == "a", self.sync)
-            supervisor = Supervisor(post, self.books[name], self.papers[name], wire, ballot, clock)
+            supervisor = Supervisor(post, self.books[name], self.papers[name], network, election, clock)
             self.supervisors[name] = supervisor
             self._live(supervisor.run(), name)
 

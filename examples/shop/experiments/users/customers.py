@@ -21,5 +21,5 @@ class Customer(OpenUser):
 
     @readback("order")
     def orders(self, after: str | None) -> Page:
-        found = self.get(f"/orders?user={self.name}&after={after or ''}").json()["ids"]
-        return Page(found, found[-1] if len(found) == 500 else None)
+        found = self.get(f"/orders?user={self.name}&after={after or 0}").json()
+        return Page(found["ids"], found["next"])

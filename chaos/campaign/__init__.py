@@ -1,0 +1,1 @@
+"""Suites and sweeps: several runs, one after another, and their common reports."""

@@ -1,0 +1,1 @@
+"""Turns a YAML file into a plan without open choices."""

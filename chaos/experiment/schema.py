@@ -1,0 +1,50 @@
+"""JSON Schema of experiment files, for editors, with the parameters of each fault and check, their units and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from chaos import registry, units
+from chaos.experiment import extensions
+from chaos.experiment.file import OWN, Experiment
+
+
+def schema() -> Mapping[str, Any]:
+    found = msgspec.json.schema(Experiment)
+    entry, experiment = found["$defs"]["Entry"], found["$defs"]["Experiment"]
+    entry["required"].append("where")  # it is checked by the planner, whose message says what to write
+    entry["allOf"] = [_with(name) for name in registry.names("chaos.faults")]
+    checks = {name: _parameters("chaos.judge.checkers", name) for name in registry.names("chaos.judge.checkers")}
+    experiment["properties"]["checks"]["items"] = {"type": "object", "properties": checks}
+    _add_blocks(found)
+    return found
+
+
+def _add_blocks(found: dict[str, Any]) -> None:
+    """Those of extensions, beside the harness's own."""
+    kinds = {name: kind for name, kind in extensions.blocks().items() if name not in OWN}
+    nullable = [kind | None for kind in kinds.values()]
+    forms, defined = msgspec.json.schema_components(nullable, ref_template="#/$defs/{name}")
+    found["$defs"] |= defined
+    properties = found["$defs"]["Experiment"]["properties"]
+    del properties["blocks"]
+    for name, form in zip(kinds, forms, strict=True):
+        properties[name] = {**form, "default": None}
+
+
+def _with(fault: str) -> Mapping[str, Any]:
+    is_it = {"properties": {"fault": {"const": fault}}, "required": ["fault"]}
+    return {"if": is_it, "then": {"properties": {"with": _parameters("chaos.faults", fault)}}}
+
+
+def _parameters(package: str, name: str) -> Mapping[str, Any]:
+    cls = registry.load(package, name)
+    kinds = registry.types(cls)
+    known = {key: units.schema(key, kinds[key]) for key in registry.parameters(cls)}
+    theirs = {word for one in extensions.every().values() for word in one.params}
+    for chosen in {"to", *theirs} & set(known):  # selectors, which a plan turns into lists
+        known[chosen] = {"description": units.form(chosen, kinds[chosen])}
+    return {"type": ["object", "null"], "properties": known, "additionalProperties": False}

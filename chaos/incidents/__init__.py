@@ -1,0 +1,1 @@
+"""Compares runs with real incidents: dossiers, staff, people, and the simulation of a whole site."""

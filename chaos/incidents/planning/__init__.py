@@ -1,0 +1,1 @@
+"""Extensions of experiments for incidents, registered in pyproject.toml (entry points: chaos.extensions)."""

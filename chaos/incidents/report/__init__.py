@@ -1,0 +1,1 @@
+"""Reports on incidents: pages, terminal output, and facts compared with runs."""

@@ -1,0 +1,1 @@
+"""Simulates a whole site with all its users."""

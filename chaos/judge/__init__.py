@@ -1,0 +1,1 @@
+"""Derives one verdict from a run's journal, with pure functions."""

@@ -1,0 +1,39 @@
+"""Checks names that become files and folders, and paths in files: none of them may lead outside."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+from chaos.errors import BadExperiment
+
+EXPECTED = "1 to 100 of A-Z a-z 0-9 . _ -, a letter, a digit or _ first"
+STACK = "docker-compose.yml"  # default file of the stack's description
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+
+
+def fits(name: object) -> bool:
+    """Whether it is a valid name for a file, a folder and a node."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def file(where: str, base: Path, text: str, *roots: Path) -> Path:
+    """The file that `text` names, relative to `base`. Raises BadExperiment, naming `where`.
+
+    It has to be a regular file below one of `roots`, after all links are followed.
+    """
+    folders = " or ".join(map(str, dict.fromkeys(roots)))
+    expected = f"expected a file below {folders}"
+    try:
+        found = (base / text).resolve(strict=True)
+        mode = found.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadExperiment(f"{where}: no file {base / text}; {expected}") from None
+    except (OSError, RuntimeError, ValueError) as e:  # a loop of links, a name that is too long, a NUL byte
+        raise BadExperiment(f"{where}: found {text!r}, which cannot be looked up ({e}); {expected}") from None
+    if not any(found.is_relative_to(root.resolve()) for root in roots):
+        raise BadExperiment(f"{where}: found {text!r}, which leads to {found}; {expected}")
+    if not stat.S_ISREG(mode):
+        raise BadExperiment(f"{where}: found {text!r}, which is no regular file; {expected}")
+    return base / text

@@ -1,1 +1,0 @@
-"""The frame of report.html: template, style and script, in Python so that an installed package needs no data files."""

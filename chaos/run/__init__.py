@@ -1,0 +1,1 @@
+"""Executes a plan: the orchestrator, and the mechanisms that guarantee that everything is healed."""

@@ -1,0 +1,1 @@
+"""The stack as containers, started by the compose command."""

@@ -1,0 +1,1 @@
+"""Operations on the containers of one Docker engine."""

@@ -1,0 +1,70 @@
+"""The available targets. A new one is a package and a line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chaos.errors import ChaosError
+
+if TYPE_CHECKING:
+    from chaos.experiment.stack import Stack
+    from chaos.protocols import Target
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`module` has `make(stack, log_dir, tell)`, which starts and asks nothing, and `unavailable()`, which says why
+    this machine has no such target, and what to do. `boxed`: commands run inside a box, which is checked when it is
+    entered, and which ends together with the stack.
+    """
+
+    module: str
+    boxed: bool = False
+
+    def unavailable(self) -> str | None:
+        if self.boxed:
+            return None
+        found: str | None = importlib.import_module(self.module).unavailable()
+        return found
+
+
+KNOWN: dict[str, Kind] = {  # the preferred one comes first
+    "compose": Kind("chaos.targets.compose.target"),
+    "process": Kind("chaos.targets.process.target", boxed=True),
+}
+
+
+def choose(wanted: str | None) -> str:
+    """The requested target, else the first that works here. Raises ChaosError if there is none."""
+    from chaos.targets.box import box
+
+    if box.inside():
+        return next(name for name, kind in KNOWN.items() if kind.boxed)
+    if wanted is None:
+        return next(name for name, kind in KNOWN.items() if not kind.unavailable())
+    if reason := KNOWN[wanted].unavailable():
+        raise ChaosError(f"--target {wanted}: {reason}")
+    return wanted
+
+
+def boxed(name: str) -> bool:
+    return name in KNOWN and KNOWN[name].boxed
+
+
+def usable(wanted: str | None) -> Sequence[str]:
+    """The requested target, else all that work here, as far as can be known before entering a box. The preferred one is
+    last.
+    """
+    return [wanted] if wanted else [name for name, kind in reversed(KNOWN.items()) if not kind.unavailable()]
+
+
+def make(
+    name: str, stack: Stack, log_dir: Path | None = None, tell: Callable[[str], None] = lambda text: None
+) -> Target:
+    """Make a target. It starts and asks nothing yet. `tell` receives what it is busy with."""
+    found: Target = importlib.import_module(KNOWN[name].module).make(stack, log_dir, tell)
+    return found

@@ -1,0 +1,1 @@
+"""A target made of dicts, for tests."""

@@ -1,0 +1,1 @@
+"""The embedded target: every service is a local process."""

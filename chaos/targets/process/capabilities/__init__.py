@@ -1,0 +1,1 @@
+"""What the embedded target can do to nodes: one class for each capability."""

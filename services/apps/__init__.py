@@ -1,0 +1,1 @@
+"""The programs that serve users and maintain the stack: one for each component."""

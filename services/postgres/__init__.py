@@ -1,1 +1,0 @@
-"""PostgreSQL of one node: `python3 -m services.postgres` starts it, watches it and obeys the voters."""
