@@ -407,12 +407,18 @@ def test_a_container_of_a_node_that_somebody_committed_is_somebodys(
         api.remove_image(image, force=True)
 
 
-@pytest.mark.parametrize("held", ["", "a container", "a claim"])
+@pytest.mark.parametrize(
+    ("other", "held"),
+    [("other", ""), ("mine", ""), ("other", "a container"), ("mine", "a container"), ("other", "a claim")],
+)
 def test_an_empty_network_that_a_stack_of_ours_left_behind_is_used(
-    tmp_path: Path, api: APIClient, run: Run, held: str
+    tmp_path: Path, api: APIClient, run: Run, other: str, held: str
 ) -> None:
-    """An engine that miscounted its endpoints keeps it, with its addresses. Not while that stack is or begins."""
-    name, other = f"{PREFIX}mine_default", f"{PREFIX}other"
+    """An engine that miscounted its endpoints keeps it, with its addresses. Not while that stack is or begins.
+
+    A second checkout has the same project name if its folder has, as in CI.
+    """
+    name, other = f"{PREFIX}mine_default", f"{PREFIX}{other}"
     labels = {STACK: "/elsewhere/docker-compose.yml", PROJECT: other}
     ipam = IPAMConfig(pool_configs=[IPAMPool(subnet="10.86.0.0/16")])
     left = api.create_network(name, driver="bridge", ipam=ipam, labels=labels)["Id"]
@@ -428,6 +434,7 @@ def test_an_empty_network_that_a_stack_of_ours_left_behind_is_used(
             return
         run(one.up())
         assert run(one.engine.network())["Id"] == left
+        run(one.up())
         run(one.down())
         assert state(api) == {name: left}
     finally:

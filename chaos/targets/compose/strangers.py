@@ -89,7 +89,8 @@ class Strangers:
                 return False
             return one.labels.get(PROJECT) == self._engine.project or one.name in taken[one.kind] or self._first(one)
 
-        return [one for one in every if meant(one) and not self._ours(one) and not _abandoned(one, every)]
+        others = [one for one in every if not self._ours(one)]
+        return [one for one in others if meant(one) and not _abandoned(one, others)]
 
     def _ours(self, one: Found) -> bool:
         project = one.labels.get(PROJECT) or one.labels.get(OURS)
@@ -139,8 +140,8 @@ def _claim_of(project: str) -> str:
     return f"{project}-note-owner"
 
 
-def _abandoned(one: Found, every: Sequence[Found]) -> bool:
-    """Whether it is an empty network of another stack of ours that has ended.
+def _abandoned(one: Found, others: Sequence[Found]) -> bool:
+    """Whether it is an empty network of another stack of ours that has ended; `others`: all but this stack's.
 
     Engines keep such a network until they are restarted if they miscounted its endpoints, and with it the addresses.
     Compose 1.x uses a network of the right name and addresses whoever made it; Compose 2 refuses it.
@@ -148,7 +149,7 @@ def _abandoned(one: Found, every: Sequence[Found]) -> bool:
     if one.kind != "network" or STACK not in one.labels or command.version() >= (2,):
         return False
     claim = _claim_of(one.labels.get(PROJECT, ""))
-    return not any(one.name in other.networks or (other.kind, other.name) == ("volume", claim) for other in every)
+    return not any(one.name in other.networks or (other.kind, other.name) == ("volume", claim) for other in others)
 
 
 def _file(labels: Mapping[str, str]) -> str:
