@@ -28,7 +28,7 @@ def main() -> int:
         said.seek(0)
         sys.stdout.buffer.write(said.read())
         sys.stdout.flush()
-    runs = 0 if interrupted else subprocess.Popen([*PYTEST, "tests/e2e"], cwd=ROOT).wait()
+    runs = 0 if interrupted else subprocess.Popen([*PYTEST, "tests/e2e", "--durations=60"], cwd=ROOT).wait()
     return next((code for code in (*interrupted, others, contracts, runs) if code), 0)
 
 
