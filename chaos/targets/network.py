@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from chaos.errors import CannotLook, TargetError
@@ -30,6 +31,7 @@ PATIENCE = 20.0  # seconds that the helper may take for a response
 SENT = 5  # packets for a measurement
 LOOK_UP = 2.5  # seconds for querying a name server
 _UNKNOWN = ""  # requester of a rule that another process made
+Addresses = Mapping[str, Mapping[str, str]]  # IPv4, by node and by network; a node that is down may have none
 _CHANGED = ("lost", "duplicated", "reordered", "corrupted")  # counters of the helper for a shape
 
 
@@ -99,18 +101,65 @@ class _Entry:
         return "reset" if self.quality.reset else "queue"
 
 
-class Network:
-    """Cuts and shapes of one stack. `addresses`: the nodes' addresses by name. Every method raises TargetError.
+@dataclass(frozen=True)
+class _Sides:
+    """A link in the kernel: IPv4 addresses."""
 
-    `bridged`: the nodes are connected by a bridge, whose packets the filter sees only if the kernel is configured for
-    it.
+    a: frozenset[str]
+    b: frozenset[str] | None
+    both: bool
+
+    @classmethod
+    def read(cls, rule: Mapping[str, Any]) -> _Sides:
+        return cls(frozenset(rule["a"]), None if rule["b"] is None else frozenset(rule["b"]), bool(rule["both"]))
+
+    def message(self) -> dict[str, Any]:
+        return {"a": sorted(self.a), "b": None if self.b is None else sorted(self.b), "both": self.both}
+
+
+class Network:
+    """Cuts and shapes of one stack. Every method raises TargetError.
+
+    `find` finds the nodes' addresses when they are first needed; `move` changes them. `bridged`: the nodes are
+    connected by a bridge, whose packets the filter sees only if the kernel is configured for it.
     """
 
-    def __init__(self, helper: Helper, addresses: Mapping[str, str], bridged: bool) -> None:
-        self.helper, self._addresses, self._bridged = helper, addresses, bridged
+    def __init__(self, helper: Helper, find: Callable[[], Awaitable[Addresses]], bridged: bool) -> None:
+        self.helper, self._find, self._bridged = helper, find, bridged
+        self._found: Addresses | None = None
         self._kept: list[_Entry] = []
+        self._made: dict[_Sides, Link] = {}  # the links of our rules in the kernel, by their addresses there
         self._changing = asyncio.Lock()  # the rules are read, then replaced: concurrent changes would lose one
         self._next_look: asyncio.Task[Mapping[str, Any]] | None = None
+        self._lost: TargetError | None = None
+
+    def lose(self, error: TargetError) -> None:
+        """From now on, rules may miss packets: every look at them raises `error`, until they are cleared."""
+        self._lost = error
+
+    async def move(self, addresses: Addresses) -> None:
+        """Use these addresses from now on. Rules follow their nodes; without a change, nothing is touched."""
+        async with self._changing:
+            if addresses == self._found:
+                return
+            kept = await self._standing() if self._kept else []
+            before, self._found = self._found, addresses
+            try:
+                if kept:
+                    await self._apply(kept)
+            except TargetError:
+                self._found = before
+                raise
+
+    async def find(self) -> None:
+        """Find the nodes' addresses, unless they are known."""
+        if self._found is None:
+            self._found = await self._find()
+
+    @property
+    def _addresses(self) -> Addresses:
+        assert self._found is not None, "find() comes first"
+        return self._found
 
     async def cut(self, by: str, links: Sequence[Link]) -> None:
         await self._add([_Entry(by, link, None) for link in links])
@@ -125,22 +174,25 @@ class Network:
         await self._end(by, links, cut=False)
 
     async def is_cut(self, link: Link) -> bool:
-        return any(
-            kind == "drop" and found.a == link.a and found.b == link.b and (found.both or not link.both)
-            for found, kind, _ in await self._in_force()
-        )
+        force = await self._in_force()
+        kept = [e.link for e in self._kept if e.kind == "drop" and self._sides(e.link) is None]
+        cut = [*kept, *(found for found, kind, _ in force if kind == "drop")]
+        return any(found.a == link.a and found.b == link.b and (found.both or not link.both) for found in cut)
 
     async def traffic(self, by: str, link: Link) -> Traffic | None:
         mine = next((e for e in self._kept if (e.by, e.link) == (by, link)), None)
         answer = await self._look()
         there = {kind: packets for found, kind, packets in self._rules(answer) if found == link}
+        if mine and self._sides(link) is None:
+            return Traffic(0)  # no node on one of its sides has an address, so there is nothing to meet
         if mine is None:  # another process made it; our helper does not know the packets it holds
             return next((Traffic(n) for kind, n in there.items() if kind != "queue"), None)
         if mine.kind not in there:
             return None
         if mine.kind != "queue":
             return Traffic(there[mine.kind])
-        place = [e for e in self._kept if e.kind == "queue"].index(mine)  # the helper keeps our order
+        queued = [e for e in self._kept if e.kind == "queue" and self._sides(e.link)]
+        place = queued.index(mine)  # the helper keeps our order
         if place >= len(answer["shapes"]):
             return None  # the helper that held packets has died, and they pass
         counts = answer["shapes"][place]
@@ -152,6 +204,7 @@ class Network:
         return Traffic(packets, sum(int(counts[name]) for name in _CHANGED), round(held, 3))
 
     async def residue(self) -> Sequence[str]:
+        await self.find()
         answer = await self.helper.ask({"do": "listing"})
         said = [_in_words(link, kind) for link, kind, _ in self._rules(answer)]
         return said or (["the kernel's table of cuts is there, with nothing in it"] if answer["standing"] else [])
@@ -159,11 +212,11 @@ class Network:
     async def clear(self) -> None:
         """Remove everything, whichever process made it."""
         await self.helper.ask({"do": "clear"})
-        self._kept = []
+        self._kept, self._made, self._lost = [], {}, None
 
     async def close(self) -> None:
         await self.helper.close()
-        self._kept = []
+        self._kept, self._made, self._lost = [], {}, None
 
     async def _add(self, entries: Sequence[_Entry]) -> None:
         async with self._changing:
@@ -179,7 +232,7 @@ class Network:
     async def _standing(self) -> list[_Entry]:
         """The rules in the kernel. What another process has healed is not made again, and what it has cut stays."""
         force = {(link, kind) for link, kind, _ in await self._in_force()}
-        ours = [e for e in self._kept if (e.link, e.kind) in force]
+        ours = [e for e in self._kept if (e.link, e.kind) in force or self._sides(e.link) is None]
         known = {(e.link, e.kind) for e in ours}
         strange = sorted(force - known, key=lambda x: (sorted(x[0].a), x[1]))
         return [
@@ -189,12 +242,14 @@ class Network:
         ]
 
     async def _apply(self, kept: list[_Entry]) -> None:
-        rules = {(e.link, e.kind): {**self._sides(e.link), "do": e.kind} for e in kept if e.kind != "queue"}
-        shapes = [{**self._sides(e.link), **_shape(e, n)} for n, e in enumerate(kept) if e.kind == "queue"]
+        await self.find()
+        sides = [(n, e, there) for n, e in enumerate(kept) if (there := self._sides(e.link))]
+        rules = {(e.link, e.kind): {**there.message(), "do": e.kind} for _, e, there in sides if e.kind != "queue"}
+        shapes = [{**there.message(), **_shape(e, n)} for n, e, there in sides if e.kind == "queue"]
         if kept and self._bridged and not (await self.helper.ask({"do": "ping"}))["bridged"]:
             raise TargetError(NOT_BRIDGED)
         await self.helper.ask({"do": "apply", "rules": list(rules.values()), "shapes": shapes})
-        self._kept = kept
+        self._kept, self._made = kept, {there: e.link for _, e, there in sides}
 
     async def _in_force(self) -> list[tuple[Link, str, int]]:
         return self._rules(await self._look())
@@ -208,37 +263,59 @@ class Network:
     async def _looked(self) -> Mapping[str, Any]:
         await asyncio.sleep(0)
         self._next_look = None
+        if self._lost:
+            raise self._lost
+        await self.find()
         return await self.helper.ask({"do": "listing"})
 
-    def ends(self, link: Link, nodes: Sequence[Node]) -> tuple[Sequence[str], str]:
-        """The endpoints for measuring the link: nodes of its other side, and the address of one on this side.
+    def ends(self, link: Link, nodes: Sequence[Node]) -> Sequence[tuple[Sequence[str], str]]:
+        """The endpoints for measuring the link, for each network it crosses: nodes of its other side, and the address
+        of one node on this side.
 
-        If the other side is everything else and all nodes are on this side, the list is empty: the host measures then.
+        If the other side is everything else and all nodes are on this side, there are no other nodes: the host measures
+        then.
         """
-        named = {n.name for n in nodes} & self._addresses.keys()
-        askers = sorted(named & link.b if link.b is not None else named - link.a)
-        asked = sorted(named & link.a)
-        if not asked or (not askers and link.b is not None):
-            raise TargetError("the link has no node on one of its sides, so packets cannot be timed")
-        return askers, self._addresses[asked[0]]
+        named = {n.name for n in nodes if self._addresses.get(n.name)}
+        others = sorted(named & link.b if link.b is not None else named - link.a)
+        found: dict[str, tuple[Sequence[str], str]] = {}
+        for asked in sorted(named & link.a):
+            for network, address in self._addresses[asked].items():
+                askers = [name for name in others if network in self._addresses[name]]
+                if askers or (link.b is None and not others):
+                    found.setdefault(network, (askers, address))
+        if not found:
+            raise TargetError("no node on one side of the link shares a network with the other, so nothing is timed")
+        return list(found.values())
 
     def _rules(self, answer: Mapping[str, Any]) -> list[tuple[Link, str, int]]:
         """(link, drop | reset | queue, packets) of every rule in the kernel, whichever process made it."""
-        names = {address: name for name, address in self._addresses.items()}
+        names = {a: name for name, networks in self._addresses.items() for a in networks.values()}
 
-        def of(addresses: Sequence[str]) -> frozenset[str]:
+        def of(addresses: frozenset[str]) -> frozenset[str]:
             return frozenset(names.get(address, address) for address in addresses)
 
-        return [
-            (Link(of(r["a"]), None if r["b"] is None else of(r["b"]), bool(r["both"])), r["do"], int(r["packets"]))
-            for r in answer["rules"]
-        ]
+        def link(sides: _Sides) -> Link:
+            named = Link(of(sides.a), None if sides.b is None else of(sides.b), sides.both)
+            return self._made.get(sides, named)  # of ours, nodes without an address belong to it, too
 
-    def _sides(self, link: Link) -> dict[str, Any]:
-        def of(names: frozenset[str]) -> list[str]:
-            return sorted(self._addresses.get(name, name) for name in names)  # nodes of another posture stay addresses
+        return [(link(_Sides.read(rule)), rule["do"], int(rule["packets"])) for rule in answer["rules"]]
 
-        return {"a": of(link.a), "b": None if link.b is None else of(link.b), "both": link.both}
+    def _sides(self, link: Link) -> _Sides | None:
+        """The link's addresses; None if one of its sides has none."""
+
+        def of(names: frozenset[str]) -> frozenset[str]:
+            return frozenset(a for name in names for a in self._addresses.get(name, _address(name)).values())
+
+        found = _Sides(of(link.a), None if link.b is None else of(link.b), link.both)
+        return found if found.a and found.b != frozenset() else None
+
+
+def _address(name: str) -> Mapping[str, str]:
+    """Nodes of another posture are known by their addresses only."""
+    try:
+        return {"": str(ip_address(name))}
+    except ValueError:
+        return {}
 
 
 Ask = Callable[[Sequence[str], str, Sequence[str]], Awaitable[str]]
@@ -264,7 +341,7 @@ class Links:
 
     `ask` runs a program of the harness (a path; standard library only) in the network of the first of these nodes that
     is running, or without nodes in their host's, and returns its output. It raises TargetError if none is running, or
-    if it fails. `check` raises TargetError if the network differs from the stack's file. `possible` says whether there
+    if it fails. `check` raises TargetError if packets of these links would be missed. `possible` says whether there
     can be any rules at all.
     """
 
@@ -287,9 +364,13 @@ class _Row(Linked):
         return await self._network.traffic(by, link)
 
     async def round_trips(self, link: Link) -> RoundTrips:
-        askers, address = self._network.ends(link, self._links.nodes())
-        said = await self._links.ask(askers, roundtrip.__file__, [address, str(SENT), str(RoundTrips.WAITED)])
-        return RoundTrips(SENT, [float(line) for line in said.split()])
+        """Over every network that the link crosses."""
+        await self._network.find()
+        ends = self._network.ends(link, self._links.nodes())
+        words = (str(SENT), str(RoundTrips.WAITED))
+        asked = [self._links.ask(askers, roundtrip.__file__, [address, *words]) for askers, address in ends]
+        said = " ".join(await asyncio.gather(*asked))
+        return RoundTrips(SENT * len(ends), sorted(map(float, said.split())))
 
 
 class Cut(_Row, Cutting):

@@ -433,7 +433,7 @@ def test_an_empty_network_that_a_stack_of_ours_left_behind_is_used(
                 run(one.up())
             return
         run(one.up())
-        assert run(one.engine.network())["Id"] == left
+        assert [network["Id"] for network in run(one.engine.networks())] == [left]
         run(one.up())
         run(one.down())
         assert state(api) == {name: left}

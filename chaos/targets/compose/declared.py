@@ -87,21 +87,17 @@ def _external_name(stack: Stack, key: str, spec: Mapping[str, Any]) -> str:
 def unreachable(stack: Stack, doc: Mapping[str, Any], service: str) -> str:
     """Why network faults miss packets of a node; empty if they miss none. `doc` is the raw file.
 
-    Network faults identify a node by one IPv4 address, and see packets that cross the engine's bridge. What only the
-    engine knows (an external network) is checked before the first fault, see docker/reach.
+    Network faults see IPv4 packets that cross the engine's bridges. What only the engine knows (an external network) is
+    checked before the first fault, see docker/reach.
     """
     spec = _specs(doc["services"])[service]
     if mode := spec.get("network_mode"):
-        return f"network_mode: {mode}, so it has no address of its own; give it one under `networks:`"
+        return f"network_mode: {mode}, so it has no address of its own; give it a network under `networks:`"
     asked = spec.get("networks") or ["default"]
     joined: Mapping[str, Any] = asked if isinstance(asked, dict) else dict.fromkeys(asked)
-    if len(joined) > 1:
-        return (
-            f"it is on several networks ({', '.join(sorted(joined))}), and faults of the network reach one address of "
-            "a node; leave it on one of them"
-        )
-    ((network, own),) = joined.items()
-    return _missed(stack, network, own or {}, _specs(doc.get("networks")).get(network, {}))
+    shared = _specs(doc.get("networks"))
+    missed = (_missed(stack, network, own or {}, shared.get(network, {})) for network, own in joined.items())
+    return next(filter(None, missed), "")
 
 
 def _missed(stack: Stack, network: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
@@ -114,6 +110,4 @@ def _missed(stack: Stack, network: str, own: Mapping[str, Any], shared: Mapping[
         return f"it has an IPv6 address (network {network}), which faults of the network do not reach; leave IPv6 out"
     if own.get("link_local_ips"):
         return f"it has several addresses on network {network} (link_local_ips), and faults of the network reach one"
-    if not own.get("ipv4_address"):
-        return f"it has no fixed IPv4 address; give it one under `networks:` ({network}: {{ipv4_address: …}})"
     return ""

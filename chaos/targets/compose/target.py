@@ -18,7 +18,6 @@ from chaos.experiment.stack import Stack
 from chaos.model import Node
 from chaos.protocols import Target
 from chaos.protocols import capabilities as able
-from chaos.protocols.links import Link
 from chaos.protocols.table import Table
 from chaos.targets import platforms
 from chaos.targets.compose import command, owner
@@ -27,7 +26,7 @@ from chaos.targets.compose.command import Command
 from chaos.targets.compose.declared import declared, unreachable
 from chaos.targets.compose.strangers import Strangers
 from chaos.targets.compose.twins import ANEW, Twins
-from chaos.targets.docker import images, network_helper, reach
+from chaos.targets.docker import images, network_helper
 from chaos.targets.docker.capabilities import inside
 from chaos.targets.docker.capabilities.deploy import Clock, Configuration, Deploy
 from chaos.targets.docker.capabilities.disks import Fill
@@ -48,6 +47,7 @@ from chaos.targets.docker.network_helper import cut_blocked
 from chaos.targets.docker.nodes import Nodes
 from chaos.targets.docker.notes import Notes
 from chaos.targets.docker.policies import Policies
+from chaos.targets.docker.reach import Reach, found
 from chaos.targets.network import DROP, Cut, Helper, Links, Network, Reset, Shape
 from chaos.targets.rows import Power, Tell, healed, left
 from chaos.targets.startup import Standing, until_healthy
@@ -97,21 +97,22 @@ class Compose(Target):
         self.notes = Notes(engine)
         self._nameless = Nameless(engine, self.notes)
         self._host = Host(engine, stack)
-        addresses = {n: s.address for n, s in stack.services.items() if s.address}
-        self.network = Network(Helper(partial(network_helper.start, engine)), addresses, bridged=True)
+        self.network = Network(Helper(partial(network_helper.start, engine)), partial(found, engine), bridged=True)
+        self._reach = Reach(engine, self.network)
         self.engines = Engines(stack.nodes, lambda name: engine)
+        reach = Per(self.engines, lambda one: self._reach)
         bounded = {name: service.bounded for name, service in stack.services.items()}
         self._limits = Per(self.engines, lambda one: Limits(one, Notes(one), partial(inside.run, one)))
         self.names = Per(self.engines, lambda one: Names(one, Notes(one)))
         self._disks = Per(self.engines, lambda one: Disks(one, Notes(one), partial(inside.run, one), bounded))
         policies = Per(self.engines, lambda one: Policies(one, Notes(one)))
-        self.containers = Nodes(self.engines, policies, (self._limits, self.names, self._disks))
+        self.containers = Nodes(self.engines, policies, (self._limits, self.names, self._disks, reach))
         self._twins = Twins(engine, self.containers)
         self._can = self._table()
 
     def _table(self) -> Table:
         engines, nodes, limits = self.engines, self.containers, self._limits
-        links = Links(self.network, self.nodes, self._ask_from, self._check_reach, self._unreachable, self._may_be_cut)
+        links = Links(self.network, self.nodes, self._ask_from, self._reach.check, self._unreachable, self._may_be_cut)
         configuration = Configuration(engines, self._recreate)
         cut, kill, commands = Cut(links), Kill(nodes), inside.Exec(engines)
         deploy = Deploy(configuration, self.healthy)
@@ -196,6 +197,7 @@ class Compose(Target):
         nodes, beside = await self.engine.groups(), await self.engine.beside()
         if (nodes or beside) and await self._may_be_cut():
             await self.network.clear()  # a table can outlive the harness that made it
+        await self._reach.close()
         await self.network.close()
         if self.log_dir:
             await asyncio.gather(*(self._keep_log(name, group[0]) for name, group in nodes.items()))
@@ -292,13 +294,6 @@ class Compose(Target):
     @functools.cached_property
     def _file(self) -> Mapping[str, Any]:
         return stackfile.raw(self.stack)
-
-    async def _check_reach(self, links: Sequence[Link]) -> None:
-        """Check on the engine what the stack's file promises. Raises TargetError before anything is cut."""
-        names = {name for link in links for name in link.a | (link.b or frozenset())}
-        nodes = {name: c for name, c in (await self.engine.containers()).items() if name in names}
-        wanted = {name: service.address or "" for name, service in self.stack.services.items()}
-        await reach.check(self.engine, nodes, wanted)
 
     async def _ask_from(self, names: Sequence[str], program: str, argv: Sequence[str]) -> str:
         found = await self.engine.containers()

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import re
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NO_NETWORK = ("host", "null")  # drivers
 NO_PROGRAM = (126, 127)  # exit codes of a command that does not exist in a container, or cannot be run
 PATIENCE = 10.0  # seconds that the engine may take for one call
 AT_ONCE = 16  # concurrent calls that are work for the engine
@@ -95,6 +97,32 @@ class Engine:
             if isinstance(end, BaseException):
                 raise end
 
+    async def events(
+        self, filters: Mapping[str, Sequence[str]], tell: Callable[[bool], object]
+    ) -> Callable[[], object]:
+        """Call `tell(True)` in a thread for each event from now on, and `tell(False)` if the engine ends the stream.
+
+        Returns what ends it.
+        """
+        now = time.time()  # the engine repeats what happened since
+        stream = await self.ask(lambda api: api.events(since=int(now), filters=dict(filters)))
+        ended = threading.Event()
+
+        def listen() -> None:
+            with contextlib.suppress(Exception):  # a closed stream may raise anything
+                for _ in stream:
+                    tell(True)
+            if not ended.is_set():
+                tell(False)
+
+        def stop() -> None:
+            ended.set()
+            with contextlib.suppress(Exception):
+                stream.close()
+
+        threading.Thread(target=listen, name="engine-events", daemon=True).start()
+        return stop
+
     def ask_now(self, call: Callable[[APIClient], T]) -> T:
         with in_words():
             with self._connecting:
@@ -144,14 +172,15 @@ class Engine:
     async def _labelled(self, labels: Sequence[str]) -> Sequence[Container]:
         return await self.ask(lambda api: labelled(api, labels))
 
-    async def network(self) -> Mapping[str, Any]:
-        """The stack's network, as described by the engine: its own, or an abandoned one that its nodes are on."""
-        rows = await self.ask(lambda api: api.networks(filters={"label": self.nodes()}))
-        names = {str(row["Name"]) for row in rows}
-        names = names or {name for c in (await self.containers()).values() for name in c.networks}
-        if not names:
-            raise TargetError("the stack has no network because it is not up; start it with `chaos up`")
-        return await self.ask(lambda api: dict(api.inspect_network(min(names))))
+    async def networks(self) -> Sequence[Mapping[str, Any]]:
+        """The networks that the stack's nodes are on, as described by the engine, by name. There is at least one."""
+        nodes = (await self.containers()).values()
+        ids = sorted({i for c in nodes for one in c.networks.values() if (i := one.get("NetworkID"))})
+        rows = await self.ask(lambda api: [dict(api.inspect_network(id_)) for id_ in ids])
+        rows = [row for row in rows if row["Driver"] not in _NO_NETWORK]
+        if not rows:
+            raise TargetError("no node is on a network; `chaos up` starts the stack if it is not up")
+        return sorted(rows, key=lambda row: str(row["Name"]))
 
     async def remove_rest(self) -> Sequence[str]:
         """Remove the stack's networks and volumes, after its containers. Returns what could not be removed, as text."""

@@ -1,11 +1,11 @@
-"""A program of the harness in the users' network: a container of its own on the stack's network, outside every zone."""
+"""A program of the harness where the users are: a container of its own on the stack's networks, outside every zone."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -79,12 +79,14 @@ async def begin(engine: Engine, root: Path, command: Sequence[str], run_dir: Pat
     run_dir = run_dir.resolve()
     output = run_dir / "logs" / log
     output.parent.mkdir(parents=True, exist_ok=True)
-    network = await engine.network()
-    for address in _free(network):
+    network, *others = await engine.networks()
+    for address in _free(network, [c.networks.get(network["Name"], {}) for c in (await engine.containers()).values()]):
         make = functools.partial(_create, engine.own("load"), root, run_dir, network["Name"], address)
         argv = ["sh", "-c", 'exec "$@" >>"$0" 2>&1', str(output), *command]
         container = Container(await engine.ask(functools.partial(make, argv)), "created", {}, "")
         try:
+            for other in others:
+                await engine.ask(functools.partial(_join, container.id, other["Id"]))
             await engine.each([container.id], lambda api, id_: api.start(id_))
         except TargetError as e:
             await engine.remove([container])
@@ -93,6 +95,10 @@ async def begin(engine: Engine, root: Path, command: Sequence[str], run_dir: Pat
             continue  # another load has just taken it
         return HostedContainer(engine, container)
     raise TargetError("no address is left for a load on the stack's network; `chaos down` ends the existing ones")
+
+
+def _join(container: str, network: str, api: APIClient) -> None:
+    api.connect_container_to_network(container, network)
 
 
 def _create(
@@ -134,9 +140,11 @@ def _create(
     return str(made["Id"])
 
 
-def _free(network: Mapping[str, Any]) -> Sequence[str | None]:
-    """Addresses to try, in order; [None] if the network has no zone for users."""
+def _free(network: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> Sequence[str | None]:
+    """Addresses to try, in order; [None] if the engine chooses, as it does for the nodes' own addresses."""
     used = {c["IPv4Address"].partition("/")[0] for c in network["Containers"].values()}
+    if not any((node.get("IPAMConfig") or {}).get("IPv4Address") for node in nodes):
+        return [None]
     for config in network["IPAM"]["Config"] or []:
         subnet = ip_network(config["Subnet"])
         if subnet.version == 4 and subnet.prefixlen <= 16:

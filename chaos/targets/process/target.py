@@ -17,7 +17,7 @@ from chaos.protocols.table import Table
 from chaos.targets.box.limits import Limits
 from chaos.targets.box.names import Names
 from chaos.targets.box.network_helper import Pipe
-from chaos.targets.network import DROP, Cut, Helper, Links, Network, Reset, Shape
+from chaos.targets.network import DROP, Addresses, Cut, Helper, Links, Network, Reset, Shape
 from chaos.targets.process import container_env, programs
 from chaos.targets.process.capabilities.clock import Clock
 from chaos.targets.process.capabilities.deploy import Deploy
@@ -60,8 +60,12 @@ class Process(Target):
         self.limits = limits = Limits(lambda: nodes.namespaces, nodes.common, nodes.log_file)
         self.names = names = Names(lambda: nodes.namespaces, nodes.common)
         nodes.lasting = (limits.again, names.again)
-        addresses = {n: s.address for n, s in nodes.services.items() if s.address}
-        self.network = Network(Helper(Pipe), addresses, bridged=False)
+        addresses = {n: {"": s.address} for n, s in nodes.services.items() if s.address}
+
+        async def fixed() -> Addresses:
+            return addresses
+
+        self.network = Network(Helper(Pipe), fixed, bridged=False)
         links = Links(self.network, nodes.all, self._ask_from)
         cut, kill, deploy, inside = Cut(links), Kill(nodes), Deploy(nodes), Exec(nodes)
         self._can = Table(

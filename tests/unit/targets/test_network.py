@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from chaos.errors import TargetError
+from chaos.model import Node
 from chaos.protocols.links import Link, Quality, Traffic
-from chaos.targets.network import NOT_BRIDGED, Helper, Network
+from chaos.targets.network import NOT_BRIDGED, Addresses, Helper, Network
 from tests.messages import Says
 
-ADDRESSES = {"one": "10.77.1.10", "two": "10.77.2.10"}
+ADDRESSES = {"one": {"net": "10.77.1.10"}, "two": {"net": "10.77.2.10"}}
 ONE, BOTH = Link(frozenset({"one"})), Link(frozenset({"one"}), frozenset({"two"}))
 
 
@@ -24,9 +25,13 @@ class Kernel:
         self.rules: list[dict[str, Any]] = []
         self.bridged = True
         self.helpers = 0
+        self.applied = 0
 
-    def network(self, bridged: bool = False) -> Network:
-        return Network(Helper(lambda: Talk(self)), ADDRESSES, bridged)
+    def network(self, bridged: bool = False, addresses: Addresses = ADDRESSES) -> Network:
+        async def find() -> Addresses:
+            return addresses
+
+        return Network(Helper(lambda: Talk(self)), find, bridged)
 
 
 class Talk:
@@ -42,6 +47,8 @@ class Talk:
         asked = json.loads(line)
         self.answer = {"ok": True, "bridged": self.kernel.bridged}
         if asked["do"] == "apply":
+            self.kernel.applied += 1
+            assert all(r["a"] and r["b"] != [] for r in (*asked["rules"], *asked["shapes"]))  # the kernel refuses it
             self.shapes = asked["shapes"]
             rules = [*asked["rules"], *({k: s[k] for k in ("a", "b", "both")} | {"do": "queue"} for s in self.shapes)]
             self.kernel.rules = rules
@@ -169,3 +176,122 @@ def test_a_helper_that_ends_is_named_with_its_last_words_and_started_anew(kernel
 
     asyncio.run(scene())
     assert kernel.helpers == 2
+
+
+TWICE = {
+    "one": {"net": "10.77.1.10", "back": "10.78.1.10"},
+    "two": {"back": "10.78.2.10"},
+    "three": {"other": "10.79.3.3"},
+}
+
+
+def test_a_rule_holds_for_every_address_of_a_node(kernel: Kernel) -> None:
+    """On each of its networks, and it is one link."""
+
+    async def scene() -> None:
+        network = kernel.network(addresses=TWICE)
+        await network.cut("x", [BOTH])
+        (rule,) = kernel.rules
+        assert (rule["a"], rule["b"]) == (["10.77.1.10", "10.78.1.10"], ["10.78.2.10"])
+        assert await network.is_cut(BOTH) and await kernel.network(addresses=TWICE).is_cut(BOTH)
+        await network.join("x", [BOTH])
+        assert kernel.rules == []
+
+    asyncio.run(scene())
+
+
+def test_rules_follow_nodes_that_move(kernel: Kernel) -> None:
+    """A restart gives a node another address, and somebody may connect it to another network. Without a change the
+    counters stay.
+    """
+
+    async def scene() -> None:
+        network = kernel.network()
+        await network.cut("x", [BOTH])
+        await network.shape("y", [ONE], Quality(delay_ms=20))
+        applied = kernel.applied
+        await network.move(dict(ADDRESSES))
+        assert kernel.applied == applied
+        await network.move({"one": {"net": "10.77.1.11", "extra": "10.80.0.2"}, "two": {"net": "10.77.2.10"}})
+        assert [rule["a"] for rule in kernel.rules] == 2 * [["10.77.1.11", "10.80.0.2"]]
+        assert await network.is_cut(BOTH) and await network.traffic("y", ONE) == Traffic(100, 30, 20.0)
+        await network.join("x", [BOTH])
+        await network.unshape("y", [ONE])
+        assert kernel.rules == []
+
+    asyncio.run(scene())
+
+
+def test_a_node_that_is_down_has_no_address_and_its_rule_waits_for_it(kernel: Kernel) -> None:
+    """The fault lasts: nothing meets it meanwhile, and others' rules keep their places."""
+
+    async def scene() -> None:
+        network = kernel.network()
+        await network.shape("x", [ONE], Quality(delay_ms=20))
+        two = Link(frozenset({"two"}))
+        await network.shape("y", [two], Quality(delay_ms=20))
+        await network.cut("z", [BOTH])
+        await network.move({"one": {}, "two": {"net": "10.77.2.10"}})
+        assert [(rule["do"], rule["a"]) for rule in kernel.rules] == [("queue", ["10.77.2.10"])]
+        assert await network.traffic("x", ONE) == Traffic(0) == await network.traffic("z", BOTH)
+        assert await network.traffic("y", two) == Traffic(100, 30, 20.0) and await network.is_cut(BOTH)
+        await network.move(ADDRESSES)
+        assert [rule["do"] for rule in kernel.rules] == ["drop", "queue", "queue"]
+        assert await network.traffic("x", ONE) == Traffic(100, 30, 20.0)
+        await network.move({})
+        await network.join("z", [BOTH])
+        await network.move(ADDRESSES)
+        assert [rule["do"] for rule in kernel.rules] == ["queue", "queue"]
+
+    asyncio.run(scene())
+
+
+def test_a_move_that_fails_is_made_up_for(kernel: Kernel) -> None:
+    """The next one does not take the failed one's word for it."""
+    elsewhere = {"one": {"net": "10.77.1.11"}, "two": {"net": "10.77.2.10"}}
+
+    async def scene() -> None:
+        network = kernel.network(bridged=True)
+        await network.cut("x", [BOTH])
+        kernel.bridged = False
+        with pytest.raises(TargetError):
+            await network.move(elsewhere)
+        kernel.bridged = True
+        await network.move(elsewhere)
+        assert kernel.rules[0]["a"] == ["10.77.1.11"]
+
+    asyncio.run(scene())
+
+
+def test_whoever_can_no_longer_follow_nodes_says_so_at_the_next_look(kernel: Kernel) -> None:
+    """A rule that may miss packets is not confirmed any more."""
+    why = TargetError("blind")
+
+    async def scene() -> None:
+        network = kernel.network()
+        await network.cut("x", [BOTH])
+        network.lose(why)
+        with pytest.raises(TargetError) as e:
+            await network.traffic("x", BOTH)
+        assert e.value is why
+        await network.clear()
+        assert not await network.is_cut(BOTH)
+
+    asyncio.run(scene())
+
+
+def test_a_link_is_timed_on_every_network_that_it_crosses(kernel: Kernel) -> None:
+    """From a node of the other side that shares the network, or from the host if there is none."""
+    nodes = [Node(name, name, "") for name in TWICE]
+
+    async def scene() -> None:
+        network = kernel.network(addresses=TWICE)
+        await network.find()
+        assert network.ends(BOTH, nodes) == [(["two"], "10.78.1.10")]
+        assert network.ends(Link(frozenset({"two"})), nodes) == [(["one"], "10.78.2.10")]
+        everyone = network.ends(Link(frozenset(TWICE)), nodes)
+        assert everyone == [([], "10.77.1.10"), ([], "10.78.1.10"), ([], "10.79.3.3")]
+        with pytest.raises(TargetError):
+            network.ends(Link(frozenset({"one"}), frozenset({"three"})), nodes)
+
+    asyncio.run(scene())

@@ -10,7 +10,7 @@ from chaos.errors import TargetError
 from chaos.experiment.stack import Stack
 from chaos.protocols.capabilities import Hosted, Hosting
 from chaos.targets import httpget
-from chaos.targets.docker import hosted
+from chaos.targets.docker import hosted, reach
 from chaos.targets.docker.engine import Engine
 
 
@@ -41,9 +41,10 @@ class Host(Hosting):
         service = self._stack.services[node]
         if outside := service.outside(port):
             return await httpget.get("127.0.0.1", outside, path, timeout, node)
-        if service.address is None:
+        found = (await reach.found(self._engine)).get(node, {})
+        if not found:
             raise TargetError(f"{node}: port {port} is not published and the node has no address of its own")
-        return await httpget.get(service.address, port, path, timeout, node)
+        return await httpget.get(min(found.items())[1], port, path, timeout, node)
 
     async def heal(self) -> None:
         """Remove loads of a harness that is gone, and those that were never waited for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,15 @@ from chaos.experiment import planning
 from chaos.experiment import stack as stackfile
 from chaos.experiment.plan import Plan
 from chaos.protocols.capabilities import CUT, POWER, RESET, SHAPE
+from chaos.protocols.links import Link
 from chaos.targets.compose.target import Compose
 from chaos.targets.docker import reach
 from chaos.targets.docker.engine import Container, Engine
+from chaos.targets.network import Addresses, Network
 from tests.messages import Says
 
 GOOD = {"networks": {"net": {"ipv4_address": "10.1.1.3"}}}
 OTHERS: dict[str, dict[str, Any]] = {  # nodes that are not like `good`, and what their networks are like
-    "two": {"networks": {"net": {"ipv4_address": "10.1.1.4"}, "back": None}},
-    "listed": {"networks": ["net"]},
-    "none": {},
     "host": {"network_mode": "host"},
     "shared": {"network_mode": "service:good"},
     "alone": {"network_mode": "none"},
@@ -35,6 +34,11 @@ OTHERS: dict[str, dict[str, Any]] = {  # nodes that are not like `good`, and wha
     "said": {"networks": {"said": {"ipv4_address": "10.3.1.5"}}},
     "more": {"networks": {"net": {"ipv4_address": "10.1.1.6", "link_local_ips": ["169.254.8.8"]}}},
     "past": {"networks": {"vlan": {"ipv4_address": "10.4.1.5"}}},
+}
+REACHED: dict[str, dict[str, Any]] = {
+    "two": {"networks": {"net": {"ipv4_address": "10.1.1.4"}, "back": None}},
+    "listed": {"networks": ["net"]},
+    "none": {},
 }
 NETWORKS = {
     "net": {"ipam": {"config": [{"subnet": "10.1.0.0/16"}]}},
@@ -60,7 +64,7 @@ def plan(folder: Path, services: Mapping[str, Any], step: Mapping[str, Any], bet
 
 
 @pytest.mark.parametrize("odd", OTHERS)
-def test_a_node_that_is_not_one_fixed_ipv4_address_on_a_bridge_is_refused_in_the_plan(odd: str, tmp_path: Path) -> None:
+def test_a_node_whose_packets_pass_elsewhere_is_refused_in_the_plan(odd: str, tmp_path: Path) -> None:
     """By its name, on either side of a link; others beside it and other faults are as they were."""
     services = {"good": GOOD, odd: OTHERS[odd], "third": {"networks": {"net": {"ipv4_address": "10.1.1.9"}}}}
     for step in (
@@ -77,9 +81,18 @@ def test_a_node_that_is_not_one_fixed_ipv4_address_on_a_bridge_is_refused_in_the
     )
 
 
+@pytest.mark.parametrize("name", REACHED)
+def test_a_node_needs_no_fixed_address_and_may_be_on_several_networks(name: str, tmp_path: Path) -> None:
+    """The engine knows its addresses."""
+    step = {"fault": "partition", "where": {"name": "good"}, "with": {"to": {"name": name}}}
+    assert plan(tmp_path, {"good": GOOD, name: REACHED[name]}, step).steps
+
+
 def test_every_fault_of_links_asks(tmp_path: Path) -> None:
     """Whatever it is called."""
-    (tmp_path / "stack.yml").write_text(yaml.safe_dump({"services": {"two": {"image": "x"}}}), encoding="utf-8")
+    (tmp_path / "stack.yml").write_text(
+        yaml.safe_dump({"services": {"two": {"image": "x", "network_mode": "host"}}}), encoding="utf-8"
+    )
     target = Compose(stackfile.read(tmp_path / "stack.yml", strict=False))
     (node,) = target.nodes()
     assert len(LINKS) > 10
@@ -92,7 +105,7 @@ def test_dns_is_refused_where_the_network_is_not_the_nodes_own(odd: str, tmp_pat
     step = {"fault": "dns", "where": {"name": odd}}
     with says.raises(BadExperiment):
         plan(tmp_path, {"good": GOOD, odd: OTHERS[odd]}, step)
-    assert plan(tmp_path, {"two": OTHERS["two"]}, step | {"where": {"name": "two"}}).steps
+    assert plan(tmp_path, {"two": REACHED["two"]}, step | {"where": {"name": "two"}}).steps
 
 
 def test_the_distance_between_zones_is_left_out_in_words_where_a_node_cannot_have_it(tmp_path: Path) -> None:
@@ -100,12 +113,52 @@ def test_the_distance_between_zones_is_left_out_in_words_where_a_node_cannot_hav
     step = {"fault": "kill", "where": {"name": "good"}}
     with_it = plan(tmp_path, {"good": GOOD}, step, between_zones_ms=5)
     assert (with_it.between_zones_ms, with_it.left_out) == (5, ())
-    without = plan(tmp_path, {"good": GOOD, "two": OTHERS["two"]}, step, between_zones_ms=5)
-    assert without.between_zones_ms == 0 and len(without.left_out) == 1 and "two" in without.left_out[0]
+    without = plan(tmp_path, {"good": GOOD, "host": OTHERS["host"]}, step, between_zones_ms=5)
+    assert without.between_zones_ms == 0 and len(without.left_out) == 1 and "host" in without.left_out[0]
 
 
 ON_NET = {"NetworkID": "", "IPAddress": "10.1.1.3", "IPAMConfig": {"IPv4Address": "10.1.1.3"}}
-DEAD = {"NetworkID": "", "IPAddress": "", "IPAMConfig": {"IPv4Address": "10.1.1.3"}}
+CHOSEN = {"NetworkID": "", "IPAddress": "10.9.0.2", "IPAMConfig": None}
+DEAD = {"NetworkID": "", "IPAddress": ""}
+
+
+class Recorded(Network):
+    """What it was told to use."""
+
+    def __init__(self) -> None:
+        self.told: Addresses = {}
+
+    async def move(self, addresses: Addresses) -> None:
+        self.told = addresses
+
+
+class Quiet(Engine):
+    """One node, and no events."""
+
+    def __init__(self, node: Container) -> None:
+        super().__init__("p", "s")
+        self._node = node
+
+    async def containers(self) -> Mapping[str, Container]:
+        return {"web": self._node}
+
+    async def events(
+        self, filters: Mapping[str, Sequence[str]], tell: Callable[[bool], object]
+    ) -> Callable[[], object]:
+        return lambda: None
+
+
+def checked(networks: Mapping[str, Any], state: str = "running") -> Addresses:
+    """The addresses that a fault on the node uses. Raises TargetError if it would miss some."""
+
+    async def check() -> Addresses:
+        network = Recorded()
+        one = reach.Reach(Quiet(Container("1", state, {}, "web", networks=networks)), network)
+        await one.check([Link(frozenset({"web"}))])
+        await one.close()
+        return network.told
+
+    return asyncio.run(check())
 
 
 @pytest.mark.parametrize(
@@ -113,23 +166,22 @@ DEAD = {"NetworkID": "", "IPAddress": "", "IPAMConfig": {"IPv4Address": "10.1.1.
     [
         {},
         {"host": {"NetworkID": "", "IPAddress": "", "IPAMConfig": None}},
-        {"net": ON_NET, "back": {"NetworkID": "", "IPAddress": "10.9.0.2", "IPAMConfig": None}},
-        {"net": ON_NET | {"IPAddress": "10.1.1.4"}},
         {"net": ON_NET | {"GlobalIPv6Address": "fd00::3"}},
         {"net": ON_NET | {"IPAMConfig": {"LinkLocalIPs": ["169.254.8.8"]}}},
+        {"net": ON_NET, "back": CHOSEN | {"GlobalIPv6Address": "fd00::3"}},
     ],
 )
-def test_what_the_engine_has_otherwise_than_the_file_is_refused(networks: dict[str, Any], says: Says) -> None:
-    """By the node's name; a node that is down has what it asked for."""
-
-    def check(found: dict[str, Any]) -> None:
-        node = Container("1", "running", {}, "web", networks=found)
-        asyncio.run(reach.check(Engine("p", "s"), {"web": node}, {"web": "10.1.1.3"}))
-
-    check({"net": ON_NET})
-    check({"net": DEAD})
+def test_what_the_engine_says_faults_would_miss_is_refused(networks: dict[str, Any], says: Says) -> None:
+    """By the node's name, before anything is changed."""
     with says.raises(TargetError):
-        check(networks)
+        checked(networks)
+
+
+def test_a_nodes_addresses_are_the_engines() -> None:
+    """On every network; a node that is down has those that it asked for, if any."""
+    assert checked({"net": ON_NET, "back": CHOSEN}) == {"web": {"net": "10.1.1.3", "back": "10.9.0.2"}}
+    asked = DEAD | {"IPAMConfig": {"IPv4Address": "10.1.1.3"}}
+    assert checked({"net": asked, "back": DEAD}, "exited") == {"web": {"net": "10.1.1.3"}}
 
 
 @pytest.mark.parametrize("spec", ["scale: 2", "deploy: {replicas: 3}", "scale: 0"])
