@@ -15,7 +15,8 @@ import click
 from chaos import naming
 from chaos.cli import out
 from chaos.errors import BadExperiment
-from chaos.targets.known import KNOWN, boxed
+from chaos.targets import known as targets
+from chaos.targets.known import KNOWN
 
 if TYPE_CHECKING:
     from chaos.experiment.file import Experiment
@@ -161,14 +162,12 @@ def read_stack(
     file: Path, target: str, experiment: Experiment | None, posture: str | None, sets: Sequence[str]
 ) -> Stack:
     """The stack with the requested posture, else the experiment's, else the file's first."""
-    from chaos.experiment import stack as stackfile
-
     wanted = posture or (experiment.stack.posture if experiment else None)
     given, own = pairs(sets), {}
     if experiment is not None:
         own = {k: _typed(k, given.pop(k), v) if k in given else v for k, v in experiment.knobs.items()}
         given = {k: json.dumps(v) for k, v in experiment.stack.sets.items()} | given
-    stack = stackfile.read(file, wanted, given, environ=os.environ, strict=boxed(target))
+    stack = targets.read(target, file, wanted, given, os.environ)
     if shared := sorted(set(own) & set(stack.settings)):
         raise BadExperiment(f"knobs: {', '.join(shared)}: the stack has such a knob; write it under `stack.set`")
     stack = replace(stack, settings={**stack.settings, **own})

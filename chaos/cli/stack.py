@@ -286,13 +286,11 @@ def _end_what_is_left(kind: str, stack: Stack) -> int:
 
 def _standing(file: Path, target: str | None) -> tuple[str, Any]:
     """The target and the running stack, with the posture it was started with; (target, None) without one."""
-    from chaos.experiment import stack as stackfile
-
     for kind in [target] if target else known.usable(None):
         settings = standing.read(file.resolve().parent, kind)
         if settings is not None:
             knobs = {k: json.dumps(v) for k, v in settings.items() if k != "posture"}
-            stack = stackfile.read(file, settings["posture"] or None, knobs, strict=known.boxed(kind))
+            stack = known.read(kind, file, settings["posture"] or None, knobs)
             out.hide(stack.hider())
             return kind, stack
     return target or known.choose(None), None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Address
@@ -31,6 +31,7 @@ CONTAINER_ONLY = {
 # Keys that give a container more access to its host.
 PRIVILEGES = ("privileged", "cap_add", "devices", "pid", "ipc", "network_mode", "userns_mode", "volumes_from")
 USERS = "internet"  # the namespace of the users on the embedded target
+Resolve = Callable[[Path, Mapping[str, str], Sequence[str]], Mapping[str, Any]]  # of a file, variables and profiles
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_]\w*)(?:(:?-)([^}]*))?\}|([A-Za-z_]\w*)|(\{[^}]*\}?))")
 
 
@@ -86,6 +87,7 @@ class Stack:
     gateway: str | None  # the host's own address on the stack's network, if the file names one
     name: str = ""  # the project's name, if the file gives one
     elsewhere: tuple[Node, ...] = ()  # nodes of other postures only
+    resolved: Mapping[str, Any] | None = None  # the file as Compose understands it, if Compose was asked
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -116,14 +118,16 @@ def read(
     sets: Mapping[str, str] | None = None,
     strict: bool = True,
     environ: Mapping[str, str] | None = None,
+    resolve: Resolve | None = None,
 ) -> Stack:
     """Read `path` with a posture (default: the first one it names), and single knobs on top.
 
     Raises BadExperiment with every problem found. `sets` maps a knob to its value as YAML text; `environ` is used for
-    variables that neither posture nor knob sets.
+    variables that neither posture nor knob sets. `resolve` gives the file as Compose understands it; without it, the
+    file is interpolated here, and stands for itself.
     """
-    doc = _document(path)
-    extension = doc.get("x-chaos") or {}
+    written = _document(path, whole=resolve is None)
+    extension = written.get("x-chaos") or {}
     settings = _settings(path, extension, posture, sets or {})
     profiles = tuple(sorted(k for k, v in settings.items() if v is True))
     variables = {k.upper(): str(int(v) if isinstance(v, bool) else v) for k, v in settings.items()}
@@ -131,6 +135,11 @@ def read(
         if settings.get(knob):
             variables |= {k: str(v) for k, v in extra.items()}
     problems: list[str] = []
+    known: Mapping[str, str] = {**(environ or {}), **variables}
+    doc = written
+    if resolve is not None:
+        doc, known = resolve(path, variables, profiles), {}  # Compose has interpolated it
+        problems.extend(stack_form.problems(path, doc))
     raw = {
         name: spec
         for name, spec in (doc.get("services") or {}).items()
@@ -144,16 +153,20 @@ def read(
         try:
             if strict:
                 problems.extend(_refused(path, name, spec))
-            known = {**(environ or {}), **variables}
-            services[name] = _service(f"{path}: services.{name}", name, _interpolate(spec, known), _sized(doc))
+            services[name] = _service(
+                f"{path}: services.{name}", name, _interpolate(spec, known), _sized(doc), path.resolve().parent
+            )
         except BadExperiment as e:
             problems.extend(e.problems)
     if problems:
         raise BadExperiment(*problems)
-    others = [(name, spec) for name, spec in doc["services"].items() if name not in raw]
-    elsewhere = tuple(_node(name, _pairs(spec.get("labels"))) for name, spec in others)
-    named = str(_interpolate(doc.get("name") or "", {**(environ or {}), **variables}))
-    return Stack(path.resolve(), services, settings, variables, profiles, extension, _gateway(doc), named, elsewhere)
+    others = [(name, spec) for name, spec in (written.get("services") or {}).items() if name not in raw]
+    elsewhere = tuple(_node(name, _pairs(spec.get("labels"))) for name, spec in others if isinstance(spec, dict))
+    named = str(_interpolate(written.get("name") or "", {**(environ or {}), **variables}))
+    return Stack(
+        path.resolve(), services, settings, variables, profiles, extension, _gateway(doc), named, elsewhere,
+        resolved=doc if resolve else None,
+    )  # fmt: skip
 
 
 def beside(stack: Stack, profile: str) -> Mapping[str, Service]:
@@ -181,8 +194,8 @@ def _led_out(path: Path, doc: Mapping[str, Any], extension: Mapping[str, Any]) -
 
 
 def raw(stack: Stack) -> Mapping[str, Any]:
-    """The current content of the file without interpolation, as Compose would read it. Raises BadExperiment."""
-    return _document(stack.path)
+    """The file as Compose understands it, else its current content without interpolation. Raises BadExperiment."""
+    return stack.resolved if stack.resolved is not None else _document(stack.path)
 
 
 def settled(stack: Stack, value: Any) -> str:
@@ -193,13 +206,14 @@ def settled(stack: Stack, value: Any) -> str:
         return ""
 
 
-def _document(path: Path) -> Mapping[str, Any]:
+def _document(path: Path, whole: bool = True) -> Mapping[str, Any]:
+    """The file's content. Unless it is the `whole` description, its services are left to Compose."""
     if not path.exists():
         raise BadExperiment(f"{path}: no such file; name the stack's description with --stack FILE")
     doc = yamlfile.read(path, as_text=lambda keys: "labels" in keys)
-    if not isinstance(doc, dict) or not isinstance(doc.get("services"), dict):
+    if not isinstance(doc, dict) or (whole and not isinstance(doc.get("services"), dict)):
         raise BadExperiment(f"{path}: found no `services:` in it; expected a Compose file")
-    if problems := list(stack_form.problems(path, doc)):
+    if problems := list(stack_form.problems(path, doc if whole else {"services": {}, "x-chaos": doc.get("x-chaos")})):
         raise BadExperiment(*problems)
     return doc
 
@@ -276,7 +290,9 @@ def _variable(m: re.Match[str], variables: Mapping[str, str]) -> str:
     return value or ""
 
 
-def _service(where: str, name: str, spec: Mapping[str, Any], sized: frozenset[str] = frozenset()) -> Service:
+def _service(
+    where: str, name: str, spec: Mapping[str, Any], sized: frozenset[str] = frozenset(), root: Path = Path()
+) -> Service:
     _single(where, spec)
     return Service(
         node=_node(name, _pairs(spec.get("labels"))),
@@ -290,7 +306,7 @@ def _service(where: str, name: str, spec: Mapping[str, Any], sized: frozenset[st
         image=spec.get("image"),
         build="build" in spec,
         bounded=tuple(_volume(where, v) for v in spec.get("volumes") or () if _source(v) in sized),
-        context=_context(spec.get("build")),
+        context=_context(spec.get("build"), root),
         network_mode=str(spec.get("network_mode") or ""),
         mounts=tuple(source for v in spec.get("volumes") or () if (source := _source(v)).startswith(("/", ".", "~"))),
         privileges=tuple(f"{key}: {_words(spec[key])}" for key in PRIVILEGES if spec.get(key)),
@@ -349,8 +365,12 @@ def _healthcheck(where: str, value: Any) -> tuple[str, ...] | None:
     raise BadExperiment(f"{where}.healthcheck.test: found {test!r:.80}, {expected}")
 
 
-def _context(build: Any) -> str:
-    return str(build.get("context", "")) if isinstance(build, dict) else str(build or "")
+def _context(build: Any, root: Path) -> str:
+    """As in the file: Compose makes it absolute."""
+    found = Path(str(build.get("context", "")) if isinstance(build, dict) else str(build or ""))
+    return (
+        str(found.relative_to(root) if found.is_absolute() and found.is_relative_to(root) else found) if build else ""
+    )
 
 
 def _volume(where: str, value: Any) -> str:

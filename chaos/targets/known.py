@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Kind:
     """`module` has `make(stack, log_dir, tell)`, which starts and asks nothing, and `unavailable()`, which says why
-    this machine has no such target, and what to do. `boxed`: commands run inside a box, which is checked when it is
-    entered, and which ends together with the stack.
+    this machine has no such target, and what to do. It may have `resolve`, see experiment.stack.read; otherwise the
+    harness has to understand the file itself. `boxed`: commands run inside a box, which is checked when it is entered,
+    and which ends together with the stack.
     """
 
     module: str
@@ -60,6 +61,16 @@ def usable(wanted: str | None) -> Sequence[str]:
     last.
     """
     return [wanted] if wanted else [name for name, kind in reversed(KNOWN.items()) if not kind.unavailable()]
+
+
+def read(
+    name: str, file: Path, posture: str | None, sets: Mapping[str, str], environ: Mapping[str, str] | None = None
+) -> Stack:
+    """The stack as the target understands its file. Raises BadExperiment."""
+    from chaos.experiment import stack as stackfile
+
+    resolve = getattr(importlib.import_module(KNOWN[name].module), "resolve", None)
+    return stackfile.read(file, posture, sets, strict=resolve is None, environ=environ, resolve=resolve)
 
 
 def make(

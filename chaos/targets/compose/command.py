@@ -100,12 +100,16 @@ class Command:
             raise TargetError(f"{self._stack.path}: `{words}` failed: {explained(said)}")
 
     def _environment(self, base: str, parent: str) -> Mapping[str, str]:
-        env = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
-        env |= self._stack.variables
-        env["COMPOSE_PROFILES"] = ",".join(self._stack.profiles)
-        env["COMPOSE_REMOVE_ORPHANS"] = "0"  # overrides .env: containers without a service may be the user's
-        env["CHAOS_CGROUP_PARENT"] = parent
+        env = {**environment(self._stack.variables, self._stack.profiles), "CHAOS_CGROUP_PARENT": parent}
         return env | ({"CHAOS_BASE": base} if base else {})
+
+
+def environment(variables: Mapping[str, str], profiles: Sequence[str]) -> dict[str, str]:
+    """The environment for Compose. Its own variables are left out: what they say is said by arguments."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")} | dict(variables)
+    env["COMPOSE_PROFILES"] = ",".join(profiles)
+    env["COMPOSE_REMOVE_ORPHANS"] = "0"  # overrides .env: containers without a service may be the user's
+    return env
 
 
 MISSING = (

@@ -24,6 +24,7 @@ from chaos.targets.compose import command, owner
 from chaos.targets.compose import project as projects
 from chaos.targets.compose.command import Command
 from chaos.targets.compose.declared import declared, unreachable
+from chaos.targets.compose.reading import resolve
 from chaos.targets.compose.strangers import Strangers
 from chaos.targets.compose.twins import ANEW, Twins
 from chaos.targets.docker import images, network_helper
@@ -52,7 +53,7 @@ from chaos.targets.network import DROP, Cut, Helper, Links, Network, Reset, Shap
 from chaos.targets.rows import Power, Tell, healed, left
 from chaos.targets.startup import Standing, until_healthy
 
-__all__ = ["Compose", "cut_blocked", "unavailable"]
+__all__ = ["Compose", "cut_blocked", "resolve", "unavailable"]
 
 HEALTH_EVERY = 0.5  # seconds between two checks of a node that is not healthy yet
 
