@@ -18,6 +18,11 @@ def fits(name: object) -> bool:
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
+def replica(service: str, number: int) -> str:
+    """The name of one of several containers of a service, which are a node each. `number` counts from 1."""
+    return f"{service}-{number}"
+
+
 def file(where: str, base: Path, text: str, *roots: Path) -> Path:
     """The file that `text` names, relative to `base`. Raises BadExperiment, naming `where`.
 

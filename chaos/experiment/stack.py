@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -47,7 +48,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Service:
-    """One service in the chosen posture, with everything interpolated."""
+    """One node's service in the chosen posture, with everything interpolated."""
 
     node: Node
     command: tuple[str, ...]
@@ -64,6 +65,7 @@ class Service:
     network_mode: str = ""  # empty: it has its own networks
     mounts: tuple[str, ...] = ()  # the host's files that its container can see
     privileges: tuple[str, ...] = ()  # privileges that its container has beyond the default
+    service: str = ""  # its name in the file, if the node is one of several containers of the service
 
     @property
     def optional(self) -> bool:
@@ -87,11 +89,21 @@ class Stack:
     gateway: str | None  # the host's own address on the stack's network, if the file names one
     name: str = ""  # the project's name, if the file gives one
     elsewhere: tuple[Node, ...] = ()  # nodes of other postures only
+    jobs: tuple[str, ...] = ()  # services that end before others start, and are not nodes
     resolved: Mapping[str, Any] | None = None  # the file as Compose understands it, if Compose was asked
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         return tuple(sorted(s.node for s in self.services.values()))
+
+    @property
+    def replicas(self) -> Mapping[str, int]:
+        """How many containers each service has that has several nodes."""
+        return Counter(s.service for s in self.services.values() if s.service)
+
+    def in_file(self, nodes: Iterable[str]) -> list[str]:
+        """The services of these nodes, as the file calls them, in order."""
+        return sorted({self.services[name].service or name for name in nodes})
 
     @property
     def between_zones_ms(self) -> float:
@@ -148,14 +160,21 @@ def read(
     if not raw:
         problems.append(f"{path}: no services under posture {settings.get('posture')!r}")
     problems.extend(_led_out(path, doc, extension))
-    services = {}
+    jobs = () if strict else _jobs(raw)
+    services: dict[str, Service] = {}
     for name, spec in raw.items():
+        where = f"{path}: services.{name}"
         try:
+            plain = _interpolate(spec, known)
             if strict:
                 problems.extend(_refused(path, name, spec))
-            services[name] = _service(
-                f"{path}: services.{name}", name, _interpolate(spec, known), _sized(doc), path.resolve().parent
+                _single(where, plain)
+            one = _service(where, name, plain, _sized(doc), path.resolve().parent)
+            made = {} if name in jobs else _nodes(name, one, _replicas(plain))
+            problems.extend(
+                f"{where}: two services have a node called {n!r}; rename one" for n in made if n in services
             )
+            services |= made
         except BadExperiment as e:
             problems.extend(e.problems)
     if problems:
@@ -165,7 +184,7 @@ def read(
     named = str(_interpolate(written.get("name") or "", {**(environ or {}), **variables}))
     return Stack(
         path.resolve(), services, settings, variables, profiles, extension, _gateway(doc), named, elsewhere,
-        resolved=doc if resolve else None,
+        jobs, doc if resolve else None,
     )  # fmt: skip
 
 
@@ -293,7 +312,6 @@ def _variable(m: re.Match[str], variables: Mapping[str, str]) -> str:
 def _service(
     where: str, name: str, spec: Mapping[str, Any], sized: frozenset[str] = frozenset(), root: Path = Path()
 ) -> Service:
-    _single(where, spec)
     return Service(
         node=_node(name, _pairs(spec.get("labels"))),
         command=_argv(where, spec.get("command")),
@@ -316,6 +334,35 @@ def _service(
 def _node(name: str, labels: Mapping[str, str]) -> Node:
     component, zone, owner = (labels.get(f"chaos.{key}", "") for key in ("component", "zone", "owner"))
     return Node(name, component if "chaos.component" in labels else name, zone, owner, labels)
+
+
+def _nodes(name: str, service: Service, count: int) -> dict[str, Service]:
+    """A service's nodes by name: one for each of its containers."""
+    if count == 1:
+        return {name: service}
+    made = {}
+    for number in range(1, count + 1):
+        node = replace(service.node, name=naming.replica(name, number))
+        made[node.name] = replace(service, node=node, service=name)
+    return made
+
+
+def _replicas(spec: Mapping[str, Any]) -> int:
+    """How many containers a service has. `scale` takes precedence, as in Compose."""
+    deploy = spec.get("deploy")
+    asked = [spec.get("scale"), deploy.get("replicas") if isinstance(deploy, Mapping) else None]
+    return next((int(text) for text in map(str, asked) if text.isdigit()), 1)
+
+
+def _jobs(services: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Services that another one waits for until they have ended successfully."""
+    awaited = [(one, how) for spec in services.values() for one, how in _depends(spec).items()]
+    return tuple(sorted({one for one, how in awaited if how.get("condition") == "service_completed_successfully"}))
+
+
+def _depends(spec: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    found = spec.get("depends_on") or {}
+    return {k: v or {} for k, v in found.items()} if isinstance(found, dict) else {key: {} for key in found}
 
 
 def _words(value: Any) -> str:

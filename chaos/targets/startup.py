@@ -21,6 +21,7 @@ AT_ONCE = 4  # concurrent checks: each is expensive, and more would take process
 class Standing:
     alive: bool
     words: str  # "exited 1"
+    done: bool = False  # it had something to do once, and has done it
 
 
 class Starting(Protocol):
@@ -38,19 +39,27 @@ class Starting(Protocol):
         """The path of the node's whole log."""
 
 
-async def until_healthy(target: Starting, within: float, every: float, progress: Callable[[str], None]) -> None:
-    """Check each node every `every` seconds. Raises TargetError for one that ended or takes longer than `within`."""
+async def until_healthy(
+    target: Starting, within: float, every: float, progress: Callable[[str], None]
+) -> Sequence[str]:
+    """Check each node every `every` seconds. Returns the nodes that have done their work and ended.
+
+    Raises TargetError for one that ended otherwise or takes longer than `within`.
+    """
     gate = asyncio.Semaphore(AT_ONCE)
     nodes = target.nodes()
     healthy: list[str] = []
+    done: list[str] = []
 
     async def well(node: Node) -> bool:
         async with gate:
             if await target.healthy(node):
                 return True
-        if not (found := await target.standing(node)).alive:
+        if (found := await target.standing(node)).done:
+            done.append(node.name)
+        elif not found.alive:
             raise TargetError(await _complaint(target, node, within, found.words))
-        return False
+        return found.done
 
     async def wait_for(node: Node) -> None:
         if not await comes_true(lambda: well(node), within, every):
@@ -59,6 +68,7 @@ async def until_healthy(target: Starting, within: float, every: float, progress:
         progress(f"healthy {len(healthy)} of {len(nodes)}")
 
     await together(wait_for(node) for node in nodes)
+    return sorted(done)
 
 
 async def _complaint(target: Starting, node: Node, within: float, state: str) -> str:

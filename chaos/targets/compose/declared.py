@@ -26,6 +26,7 @@ class Declared:
     network_names: Mapping[str, str]  # by key, if the file gives one; likewise below
     volume_names: Mapping[str, str]
     external_volumes: frozenset[str]  # names
+    conditions: bool  # whether a service waits until another one is healthy, or has ended
 
 
 def declared(stack: Stack) -> Declared:
@@ -51,12 +52,19 @@ def declared(stack: Stack) -> Declared:
         names(ours(networks)),
         names(ours(volumes)),
         frozenset(_external_name(stack, k, spec) for k, spec in volumes.items() if _external(stack, spec)),
+        any(_waits(spec) for spec in services.values()),
     )
 
 
 def _specs(section: Any) -> dict[str, Mapping[str, Any]]:
     rows = section.items() if isinstance(section, dict) else ()  # Compose refuses everything else
     return {key: spec if isinstance(spec, dict) else {} for key, spec in rows}
+
+
+def _waits(spec: Mapping[str, Any]) -> bool:
+    asked = spec.get("depends_on")
+    hows = asked.values() if isinstance(asked, dict) else ()
+    return any(isinstance(how, dict) and how.get("condition", _STARTED) != _STARTED for how in hows)
 
 
 def _on_default(spec: Mapping[str, Any]) -> bool:
@@ -69,6 +77,7 @@ def _external(stack: Stack, spec: Mapping[str, Any]) -> bool:
     return bool(found) and (isinstance(found, dict) or stackfile.settled(stack, found).lower() not in _NO)
 
 
+_STARTED = "service_started"
 # Text that YAML 1.1, and therefore docker-compose 1.29, reads as truth values.
 _YES, _NO = ("true", "yes", "on", "y"), ("false", "no", "off", "n")
 

@@ -111,7 +111,11 @@ class Strangers:
             return {given.get(key, f"{p}_{key}") for key in keys for p in projects}
 
         return {
-            "container": {found.container_names.get(s, separator.join((project, s, "1"))) for s in services},
+            "container": {
+                found.container_names.get(s, separator.join((project, s, str(n))))
+                for s in services
+                for n in range(1, self._stack.replicas.get(s, 1) + 1)
+            },
             "network": shared(found.networks, found.network_names),
             "volume": {self._claim, *shared(found.volumes, found.volume_names)},
         }

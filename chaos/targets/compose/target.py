@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +39,7 @@ from chaos.targets.docker.capabilities.names import Hide
 from chaos.targets.docker.capabilities.pause import Pause
 from chaos.targets.docker.disks import Disks
 from chaos.targets.docker.engine import DEPLOYED, SKEWED, Container, Engine, connect, in_words
-from chaos.targets.docker.engines import Engines, Per
+from chaos.targets.docker.engines import DONE, Engines, Per
 from chaos.targets.docker.enter import enter
 from chaos.targets.docker.health import Health
 from chaos.targets.docker.limits import Limits
@@ -55,6 +56,7 @@ from chaos.targets.startup import Standing, until_healthy
 
 __all__ = ["Compose", "cut_blocked", "resolve", "unavailable"]
 
+START_SECONDS = 120.0  # that Compose may take for a step of a start, beside what nodes may take to become healthy
 HEALTH_EVERY = 0.5  # seconds between two checks of a node that is not healthy yet
 
 
@@ -91,7 +93,9 @@ class Compose(Target):
         project: str = "",
     ) -> None:
         self.stack, self.log_dir, self._progress, self.within = stack, log_dir, progress, within
-        self.engine = engine = Engine(project or projects.name(stack, os.environ), owner.mark(stack))
+        self.engine = engine = Engine(
+            project or projects.name(stack, os.environ), owner.mark(stack), replicated=stack.replicas
+        )
         self._command = Command(stack, engine)
         self._strangers = Strangers(stack, engine)
         self._health = Health(engine)
@@ -152,24 +156,40 @@ class Compose(Target):
     async def up(self) -> None:
         if why := await asyncio.to_thread(unavailable):
             raise TargetError(why)
-        await self._strangers.take([*self.stack.services])
+        await self._strangers.take(self._services)
         await images.prepare(self.engine, self.stack, self._progress)
         await self._twins.end()
         await self.undisputed()
+        await self.notes.drop(DONE, await self.notes.get(DONE))
         found = await self.engine.containers()
         # Nodes of another posture, which compose would leave running.
-        await self._remove(c for name, c in found.items() if name not in self.stack.services)
+        kept = self.stack.services.keys() | set(self.stack.jobs)
+        await self._remove(c for name, c in found.items() if name not in kept)
         await self._nameless.note(c for name, c in found.items() if name in self.stack.services)
         # Compose would undo what an experiment changed.
         deployed = {name for name, c in found.items() if c.labels.keys() & {DEPLOYED, SKEWED}}
         watch = asyncio.create_task(self._tell_of_starts())
         try:
-            names = sorted(self.stack.services.keys() - deployed)
-            await self._command.run("up", "--detach", "--no-build", "--no-deps", *names)
+            await self._start_all(deployed)
         finally:
             watch.cancel()
         await self.containers.start([node for node in self.nodes() if node.name in deployed])
-        await until_healthy(self, self.within, HEALTH_EVERY, self._progress)
+        for name in await until_healthy(self, self.within, HEALTH_EVERY, self._progress):
+            await self.notes.put(DONE, name, {})
+            self._progress(f"{name} has done its work and ended, so it is no node of this stack")
+
+    async def _start_all(self, deployed: AbstractSet[str]) -> None:
+        """Let Compose start all services but those of `deployed` nodes; it waits for what the file says."""
+        names = sorted({*self.stack.in_file(self.stack.services.keys() - deployed), *self.stack.jobs})
+        words = [f"--scale={name}={count}" for name, count in self.stack.replicas.items()]
+        if deployed or not declared(self.stack).conditions:
+            words.append("--no-deps")  # otherwise they start one after the other
+        await self._command.run("up", "--detach", "--no-build", *words, *names, silence=self.within + START_SECONDS)
+
+    @property
+    def _services(self) -> Sequence[str]:
+        """As the file calls them."""
+        return [*self.stack.in_file(self.stack.services), *self.stack.jobs]
 
     async def up_beside(self, names: Sequence[str]) -> None:
         """Start services of the description that are not nodes of the stack; their images may have to be pulled."""
@@ -184,7 +204,7 @@ class Compose(Target):
         if await self.engine.groups():
             await self._twins.refuse()
         else:
-            await self._strangers.refuse([*self.stack.services])
+            await self._strangers.refuse(self._services)
 
     async def _tell_of_starts(self) -> None:
         while True:
@@ -210,7 +230,7 @@ class Compose(Target):
         """Remove containers with all of their anonymous volumes."""
         doomed = list(containers)
         await self.engine.remove(doomed)
-        await self._nameless.remove({c.service for c in doomed}, declared(self.stack).external_volumes)
+        await self._nameless.remove({c.node for c in doomed}, declared(self.stack).external_volumes)
 
     # -- heal
 
@@ -251,8 +271,10 @@ class Compose(Target):
         container = await self.engines.find(node)
         if container.alive:
             return Standing(True, f"still {container.state}")
-        state = await self.engine.ask(lambda api: api.inspect_container(container.id)["State"])
-        return Standing(False, f"exited {state['ExitCode']}")
+        found = await self.engine.ask(lambda api: api.inspect_container(container.id))
+        code, policy = found["State"]["ExitCode"], found["HostConfig"]["RestartPolicy"]["Name"]
+        once = not self.stack.services[node.name].healthcheck and policy in ("", "no")
+        return Standing(False, f"exited {code}", done=once and code == 0 and found["State"]["Status"] == "exited")
 
     async def logs(self, node: Node, lines: int = 20) -> Sequence[str]:
         container = await self.engines.find(node)

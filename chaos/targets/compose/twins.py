@@ -54,9 +54,9 @@ class Twins:
         return [
             *((c, f"{name} has a second container, {c.name}") for name, group in ours.items() for c in group[1:]),
             *(
-                (c, f"{c.service} has a container that chaos did not start, {c.name}")
+                (c, f"{c.node} has a container that chaos did not start, {c.name}")
                 for c in await self._engine.others()
-                if c.service in ours
+                if c.node in ours
             ),
         ]
 

@@ -68,11 +68,11 @@ class Disks:
     async def full(self, container: Container) -> bool:
         if container.state != "running":
             return False
-        if not self._bounded.get(container.service):
-            raise CannotLook(f"{container.service} has no volume that can be filled")
+        if not self._bounded.get(container.node):
+            raise CannotLook(f"{container.node} has no volume that can be filled")
         code, said = await self._do(container, _TRY)
         if code in NO_PROGRAM:
-            raise CannotLook(f"{container.service}: no program in it can write to a volume: {said.strip()[-200:]}")
+            raise CannotLook(f"{container.node}: no program in it can write to a volume: {said.strip()[-200:]}")
         await self._do(container, _TIDY)
         return code == 0
 
@@ -84,20 +84,20 @@ class Disks:
 
     async def _drain(self, container: Container) -> None:
         if container.state == "paused":
-            command = ["sh", "-c", _DRAIN, "sh", *self._bounded.get(container.service, ())]
-            await enter(self._engine, container.service, command, "DAC_OVERRIDE", volumes_from=[container.id])
+            command = ["sh", "-c", _DRAIN, "sh", *self._bounded.get(container.node, ())]
+            await enter(self._engine, container.node, command, "DAC_OVERRIDE", volumes_from=[container.id])
             return None
         code, said = await self._do(container, _DRAIN)
         if code:
-            raise TargetError(f"{container.service}: its volume could not be emptied: {said.strip()[-300:]}")
+            raise TargetError(f"{container.node}: its volume could not be emptied: {said.strip()[-300:]}")
         return None
 
     async def _do(self, container: Container, script: str) -> tuple[int, str]:
-        folders = self._bounded.get(container.service, ())
+        folders = self._bounded.get(container.node, ())
         try:
             return await self._run(container, ["sh", "-c", script, "sh", *folders], PATIENCE)
         except TimeoutError:
-            raise TargetError(f"{container.service}: no answer within {PATIENCE:g} s") from None
+            raise TargetError(f"{container.node}: no answer within {PATIENCE:g} s") from None
 
     async def filled(self) -> list[str]:
         """The nodes whose volumes are supposed to be full."""

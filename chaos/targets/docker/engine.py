@@ -10,12 +10,13 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chaos import naming
 from chaos.errors import TargetError
 from chaos.waiting import comes_true
 
@@ -30,6 +31,7 @@ PATIENCE = 10.0  # seconds that the engine may take for one call
 AT_ONCE = 16  # concurrent calls that are work for the engine
 WAITING = 64  # concurrent calls that mostly wait, as a SIGKILL does until its node is gone
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"  # labels that compose sets
+NUMBER = "com.docker.compose.container-number"  # set by compose, from 1 for each service
 ONE_OFF = "com.docker.compose.oneoff"  # set by compose to "True" on containers of `docker compose run`
 STACK = "chaos.stack"  # label of everything that belongs to a stack: its file, see compose/owner
 SKEWED = "chaos.skewed"  # label of a node with a wrong clock: its skew in seconds
@@ -42,7 +44,7 @@ class Container:
     id: str
     state: str  # created | running | paused | restarting | exited | dead
     labels: Mapping[str, str]
-    service: str
+    node: str  # its name: the service's, with a number if the service has several containers
     name: str = ""
     volumes: Sequence[str] = ()  # names
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by name, as the engine describes them
@@ -63,11 +65,12 @@ _SET_ASIDE = re.compile(r"[0-9a-f]{12}_")
 class Engine:
     """Access to what carries the label of `stack`, the text that owner.mark makes of the stack's file.
 
+    `replicated` are the services whose containers are a node each.
     Every method raises TargetError. The engine is not contacted before the first call.
     """
 
-    def __init__(self, project: str, stack: str, patience: float = PATIENCE) -> None:
-        self.project, self.stack = project, stack
+    def __init__(self, project: str, stack: str, patience: float = PATIENCE, replicated: Collection[str] = ()) -> None:
+        self.project, self.stack, self._replicated = project, stack, replicated
         self._patience = patience
         self._connecting = threading.Lock()
         self._threads = ThreadPoolExecutor(WAITING, "engine")
@@ -131,27 +134,25 @@ class Engine:
             return call(self._client)
 
     async def containers(self) -> Mapping[str, Container]:
-        """The stack's containers by service name, in any state. If a service has two, it is the first one in `rank`
-        order.
-        """
-        return {service: group[0] for service, group in (await self.groups()).items()}
+        """The stack's containers by node, in any state. If a node has two, it is the first one in `rank` order."""
+        return {node: group[0] for node, group in (await self.groups()).items()}
 
     async def groups(self) -> Mapping[str, Sequence[Container]]:
-        """All containers of each service, the node first."""
+        """All containers of each node, the node itself first."""
         found: dict[str, list[Container]] = {}
         for c in await self._labelled(self.nodes()):
             if c.labels.get(ONE_OFF) != "True":
-                found.setdefault(c.service, []).append(c)
-        return {service: sorted(group, key=rank) for service, group in found.items()}
+                found.setdefault(c.node, []).append(c)
+        return {node: sorted(group, key=rank) for node, group in found.items()}
 
     async def others(self) -> Sequence[Container]:
         """Containers of the project that are not the stack's, without one-off containers (`run`) of the user."""
         found = await self._labelled([f"{PROJECT}={self.project}"])
         return [c for c in found if c.labels.get(STACK) != self.stack and c.labels.get(ONE_OFF) != "True"]
 
-    def nodes(self, service: str = "") -> list[str]:
-        """The labels of the stack's containers, or of those of one service."""
-        return [f"{PROJECT}={self.project}", f"{STACK}={self.stack}", *([f"{SERVICE}={service}"] if service else [])]
+    def nodes(self) -> list[str]:
+        """The labels of the stack's containers."""
+        return [f"{PROJECT}={self.project}", f"{STACK}={self.stack}"]
 
     def own(self, kind: str = "", **more: str) -> dict[str, str]:
         """The labels of containers that the harness makes beside the stack; `kind` is helper, load or guest."""
@@ -170,7 +171,17 @@ class Engine:
         return [c for c in await self.beside() if c.state in idle.get(c.labels.get("chaos.kind", ""), ())]
 
     async def _labelled(self, labels: Sequence[str]) -> Sequence[Container]:
-        return await self.ask(lambda api: labelled(api, labels))
+        return await self.ask(lambda api: self.labelled(api, labels))
+
+    def labelled(self, api: APIClient, labels: Sequence[str], **filters: str) -> Sequence[Container]:
+        """Containers with all of `labels`, under their nodes' names."""
+        found = labelled(api, labels, **filters)
+        return [self._named(c) for c in found]
+
+    def _named(self, c: Container) -> Container:
+        if c.node not in self._replicated:
+            return c
+        return replace(c, node=naming.replica(c.node, int(c.labels.get(NUMBER, 1))))
 
     async def networks(self) -> Sequence[Mapping[str, Any]]:
         """The networks that the stack's nodes are on, as described by the engine, by name. There is at least one."""

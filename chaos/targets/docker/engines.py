@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from chaos.errors import TargetError
 from chaos.model import Node
 from chaos.targets.docker.engine import AT_ONCE, Container, Engine
+from chaos.targets.docker.notes import Notes
 
 if TYPE_CHECKING:
     from docker import APIClient
 
+DONE = "done"  # kind of note: a node that had something to do once, and has done it
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -31,9 +33,10 @@ class Engines:
         return found
 
     async def standing(self) -> Sequence[tuple[Node, Container]]:
-        """The nodes that have a container; nodes that were never up are not down."""
+        """The nodes that have a container; nodes that were never up, or have done their work, are not down."""
         found = await self.containers()
-        return [(node, found[node.name]) for node in self.nodes if node.name in found]
+        done = {name for engine in self.all for name in await Notes(engine).get(DONE)}
+        return [(node, found[node.name]) for node in self.nodes if node.name in found.keys() - done]
 
     async def find(self, node: Node) -> Container:
         return (await self.those([node]))[0]
@@ -53,7 +56,7 @@ class Engines:
         at_once: int = AT_ONCE,
     ) -> None:
         """Like Engine.each for nodes' containers, on the engine of each."""
-        by = [(engine, [c.id for c in containers if self.of(c.service) is engine]) for engine in self.all]
+        by = [(engine, [c.id for c in containers if self.of(c.node) is engine]) for engine in self.all]
         work = (engine.each(mine, do, *spare, at_once=at_once) for engine, mine in by)
         for end in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(end, BaseException):

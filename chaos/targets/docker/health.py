@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaos.targets.docker.engine import Engine, labelled, rank
+from chaos.targets.docker.engine import Engine, rank
 from chaos.targets.docker.streams import Stream
 
 if TYPE_CHECKING:
@@ -28,26 +28,27 @@ class Health:
         self._shells: dict[str, Stream] = {}
         self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by node
 
-    async def passes(self, service: str, check: Sequence[str]) -> bool:
-        """Whether `check` exits with 0 in the service's container. Raises TargetError."""
-        return await self._engine.ask(lambda api: self._check(api, service, check))
+    async def passes(self, node: str, check: Sequence[str]) -> bool:
+        """Whether `check` exits with 0 in the node's container. Raises TargetError."""
+        return await self._engine.ask(lambda api: self._check(api, node, check))
 
-    def _check(self, api: APIClient, service: str, check: Sequence[str]) -> bool:
-        with self._one_at_a_time[service]:
-            if (kept := self._shells.get(service)) and (code := self._say(service, kept, check)) is not None:
+    def _check(self, api: APIClient, node: str, check: Sequence[str]) -> bool:
+        with self._one_at_a_time[node]:
+            if (kept := self._shells.get(node)) and (code := self._say(node, kept, check)) is not None:
                 return code == 0
             # There is no open shell, or the container has changed.
-            found = sorted(labelled(api, self._engine.nodes(service), status="running"), key=rank)
+            every = self._engine.labelled(api, self._engine.nodes(), status="running")
+            found = sorted((c for c in every if c.node == node), key=rank)
             if not found:
                 return False
             made = api.exec_create(found[0].id, ["sh"], stdin=True)
             shell = Stream(api.exec_start(made["Id"], socket=True))
-            code = self._say(service, shell, check)
+            code = self._say(node, shell, check)
             if code is None and api.exec_inspect(made["Id"])["ExitCode"] in (126, 127):  # an image without a shell
                 return _plainly(api, found[0].id, check)
             return code == 0
 
-    def _say(self, service: str, shell: Stream, check: Sequence[str]) -> int | None:
+    def _say(self, node: str, shell: Stream, check: Sequence[str]) -> int | None:
         """The check's exit code; None if the shell is gone, or did not answer in time and was closed."""
         try:
             shell.write_line(f"{shlex.join(check)} </dev/null >/dev/null 2>&1; echo $?".encode())
@@ -55,10 +56,10 @@ class Health:
         except OSError:
             line = b""
         if line.isdigit():
-            self._shells[service] = shell
+            self._shells[node] = shell
             return int(line)
         shell.close()
-        self._shells.pop(service, None)
+        self._shells.pop(node, None)
         return None
 
 

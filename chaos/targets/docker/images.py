@@ -16,14 +16,15 @@ import re
 import sys
 import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chaos.errors import ChaosError, TargetError
 from chaos.experiment import stack as stackfile
 from chaos.experiment.stack import Stack
-from chaos.targets.compose.command import Command
+from chaos.targets.compose.command import Command, version
+from chaos.targets.compose.declared import declared
 from chaos.targets.docker.engine import Engine, explained
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def load_tag() -> str:
 
 async def prepare(engine: Engine, stack: Stack, progress: Progress, anew: bool = False) -> None:
     """Build missing images; with `anew` everything that is not in the engine's cache. Raises TargetError."""
-    builds = {s.image: name for name, s in stack.services.items() if s.build and s.image}
+    started = {*stack.in_file(stack.services), *stack.jobs}
+    specs = {name: spec for name, spec in declared(stack).services.items() if name in started and spec.get("build")}
+    builds = {_image(stack, engine.project, name, spec): name for name, spec in specs.items()}
     wanted = [image for image in builds if anew or not await is_here(engine, image)]
     own = [tag for tag in (helper_tag(), load_tag()) if anew or not await is_here(engine, tag)]
     if not wanted and not own:
@@ -69,6 +72,12 @@ async def prepare(engine: Engine, stack: Stack, progress: Progress, anew: bool =
             await engine.ask(functools.partial(_build, tag=tag, base=base, progress=progress))
 
     await asyncio.gather(the_stacks(), our_own())  # concurrently, because each mostly waits for the network
+
+
+def _image(stack: Stack, project: str, service: str, spec: Mapping[str, Any]) -> str:
+    """The name of what Compose builds."""
+    separator = "_" if version() < (2,) else "-"
+    return stackfile.settled(stack, spec.get("image")) or f"{project}{separator}{service}"
 
 
 async def is_here(engine: Engine, image: str) -> bool:
@@ -150,7 +159,7 @@ def _load_files() -> Mapping[str, bytes]:
 
 def _packages() -> str:
     """In the harness's own versions, so that the tested ones are used."""
-    return " ".join(f"{name}=={version(name)}" for name in ("locust", "msgspec"))
+    return " ".join(f"{name}=={metadata.version(name)}" for name in ("locust", "msgspec"))
 
 
 def _ca() -> Mapping[str, bytes]:

@@ -200,7 +200,7 @@ class Limits:
         if await self._throttled(container) > before:
             return True
         if code in NO_PROGRAM:
-            raise CannotLook(f"{container.service}: its processes need less, and it has no shell: {said[-200:]}")
+            raise CannotLook(f"{container.node}: its processes need less, and it has no shell: {said[-200:]}")
         return False
 
     async def _throttled(self, container: Container) -> int:
@@ -220,7 +220,7 @@ class Limits:
         return await self._engine.ask(ask)
 
     async def leaks(self, container: Container) -> bool:
-        wanted = (await self._wanted()).get(container.service, {}).get("leak")
+        wanted = (await self._wanted()).get(container.node, {}).get("leak")
         if wanted is None:
             return False
         if not container.alive:
@@ -234,7 +234,7 @@ class Limits:
         """Bytes leaked in the container; 0 without a leak."""
         code, out = await self._run(container, ["sh", "-c", _HELD], PATIENCE)
         if code and out.strip():
-            raise CannotLook(f"{container.service}: what leaked could not be read: {out.strip()[-200:]}")
+            raise CannotLook(f"{container.node}: what leaked could not be read: {out.strip()[-200:]}")
         return sum(int(line) * 512 for line in out.split() if line.isdigit())
 
 

@@ -33,7 +33,7 @@ class Nameless:
         with_volumes = [c for c in containers if set(c.volumes) - known.keys()]
         found = await asyncio.gather(*(self._engine.ask(partial(_nameless, c)) for c in with_volumes))
         pairs = [(c, name) for c, names in zip(with_volumes, found, strict=True) for name in names]
-        await asyncio.gather(*(self._notes.put(KIND, name, {"of": c.service}) for c, name in pairs))
+        await asyncio.gather(*(self._notes.put(KIND, name, {"of": c.node}) for c, name in pairs))
 
     async def remove(self, services: Iterable[str], named: Iterable[str]) -> None:
         """Remove those of services whose containers are gone, except for `named`, the volumes named in the stack's file

@@ -64,7 +64,7 @@ async def within(
 
     In `argv`, {place} stands for the folder of the node's files, and {name} for its name. Raises TargetError.
     """
-    nodes = {c.service: c for c in containers}
+    nodes = {c.node: c for c in containers}
     if not nodes:
         return {}
     details = await engine.ask(lambda api: {name: _network(api, c.id) for name, c in nodes.items()})

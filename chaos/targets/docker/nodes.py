@@ -52,7 +52,7 @@ class Nodes:
         alive = [c for c in await self.engines.those(nodes) if c.alive]
         if (name := signal.removeprefix("SIG")) != "KILL":
             for policies, names in self.policies.split(nodes):
-                await policies.signal([c for c in alive if c.service in names], name)
+                await policies.signal([c for c in alive if c.node in names], name)
         else:
             await self.engines.each(alive, lambda api, id_: api.kill(id_, "SIGKILL"), 404, 409, at_once=WAITING)
 

@@ -51,13 +51,13 @@ class Policies:
     async def _tell(self, container: Container, name: str) -> None:
         command = ["python3", "-I", "-S", "-c", _SIGNAL, name]
         pids = f"container:{container.id}"
-        await enter(self._engine, container.service, command, "KILL", spared=_ENDED, pid_mode=pids)
+        await enter(self._engine, container.node, command, "KILL", spared=_ENDED, pid_mode=pids)
 
     async def _switch_off(self, container: Container) -> None:
         """Switch a policy off. The note is written first, so that a heal after a crash restores every policy."""
         has = await self._policy(container)
         if has["Name"] not in ("", OFF["Name"]):
-            await self._notes.put(KIND, container.service, has)
+            await self._notes.put(KIND, container.node, has)
             await self._update(container, OFF)
 
     async def give_back(self, names: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ class Pause(Pausing):
 
     async def pause(self, nodes: Sequence[Node]) -> None:
         containers = await self._engines.those(nodes)
-        if dead := [c.service for c in containers if not c.alive]:
+        if dead := [c.node for c in containers if not c.alive]:
             raise TargetError(f"{', '.join(dead)}: not running; see `chaos status`")
         awake = [c for c in containers if c.state != "paused"]
         await self._engines.each(awake, lambda api, id_: api.pause(id_))
