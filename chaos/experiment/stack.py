@@ -47,6 +47,14 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """How long a health check of the file may take, and how long until the node is unhealthy; seconds."""
+
+    check: float = 30.0  # Compose's own defaults
+    until: float = 0.0
+
+
+@dataclass(frozen=True)
 class Service:
     """One node's service in the chosen posture, with everything interpolated."""
 
@@ -65,6 +73,7 @@ class Service:
     network_mode: str = ""  # empty: it has its own networks
     mounts: tuple[str, ...] = ()  # the host's files that its container can see
     privileges: tuple[str, ...] = ()  # privileges that its container has beyond the default
+    timing: Timing = Timing()
     service: str = ""  # its name in the file, if the node is one of several containers of the service
 
     @property
@@ -317,6 +326,7 @@ def _service(
         command=_argv(where, spec.get("command")),
         environment=_pairs(spec.get("environment")),
         healthcheck=_healthcheck(where, spec.get("healthcheck")),
+        timing=_timing(spec.get("healthcheck")),
         volumes=tuple(_volume(where, v) for v in spec.get("volumes") or ()),
         depends_on=tuple(spec.get("depends_on") or ()),
         address=_address(where, spec.get("networks")),
@@ -410,6 +420,21 @@ def _healthcheck(where: str, value: Any) -> tuple[str, ...] | None:
         return ("sh", "-c", *words)
     expected = "expected [CMD, program, argument, …], [CMD-SHELL, command] or [NONE]"
     raise BadExperiment(f"{where}.healthcheck.test: found {test!r:.80}, {expected}")
+
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
+
+
+def _timing(value: Any) -> Timing:
+    def seconds(key: str, default: float) -> float:
+        found = _LENGTH.findall(str((value or {}).get(key, "")))  # Compose refuses other texts
+        return sum(float(number) * _SECONDS[unit] for number, unit in found) if found else default
+
+    asked = str((value or {}).get("retries", 3))
+    check, interval = seconds("timeout", 30.0), seconds("interval", 30.0)
+    tries = int(asked) if asked.isdigit() else 3
+    return Timing(check, seconds("start_period", 0.0) + tries * (interval + check))
 
 
 def _context(build: Any, root: Path) -> str:

@@ -40,11 +40,11 @@ class Starting(Protocol):
 
 
 async def until_healthy(
-    target: Starting, within: float, every: float, progress: Callable[[str], None]
+    target: Starting, within: Callable[[Node], float], every: float, progress: Callable[[str], None]
 ) -> Sequence[str]:
     """Check each node every `every` seconds. Returns the nodes that have done their work and ended.
 
-    Raises TargetError for one that ended otherwise or takes longer than `within`.
+    Raises TargetError for one that ended otherwise or takes longer than `within`, in seconds.
     """
     gate = asyncio.Semaphore(AT_ONCE)
     nodes = target.nodes()
@@ -58,12 +58,12 @@ async def until_healthy(
         if (found := await target.standing(node)).done:
             done.append(node.name)
         elif not found.alive:
-            raise TargetError(await _complaint(target, node, within, found.words))
+            raise TargetError(await _complaint(target, node, within(node), found.words))
         return found.done
 
     async def wait_for(node: Node) -> None:
-        if not await comes_true(lambda: well(node), within, every):
-            raise TargetError(await _complaint(target, node, within, (await target.standing(node)).words))
+        if not await comes_true(lambda: well(node), within(node), every):
+            raise TargetError(await _complaint(target, node, within(node), (await target.standing(node)).words))
         healthy.append(node.name)
         progress(f"healthy {len(healthy)} of {len(nodes)}")
 

@@ -174,7 +174,7 @@ class Compose(Target):
         finally:
             watch.cancel()
         await self.containers.start([node for node in self.nodes() if node.name in deployed])
-        for name in await until_healthy(self, self.within, HEALTH_EVERY, self._progress):
+        for name in await until_healthy(self, self._patience, HEALTH_EVERY, self._progress):
             await self.notes.put(DONE, name, {})
             self._progress(f"{name} has done its work and ended, so it is no node of this stack")
 
@@ -190,6 +190,11 @@ class Compose(Target):
     def _services(self) -> Sequence[str]:
         """As the file calls them."""
         return [*self.stack.in_file(self.stack.services), *self.stack.jobs]
+
+    def _patience(self, node: Node) -> float:
+        """How long a node may take to become healthy: longer if the file says so."""
+        service = self.stack.services[node.name]
+        return max(self.within, service.timing.until if service.healthcheck else 0.0)
 
     async def up_beside(self, names: Sequence[str]) -> None:
         """Start services of the description that are not nodes of the stack; their images may have to be pulled."""
@@ -259,11 +264,11 @@ class Compose(Target):
         return await self.containers.running(node)
 
     async def healthy(self, node: Node) -> bool:
-        check = self.stack.services[node.name].healthcheck
+        service = self.stack.services[node.name]
         try:
-            if check is None:
+            if service.healthcheck is None:
                 return (await self.engines.find(node)).state == "running"
-            return await self._health.passes(node.name, check)
+            return await self._health.passes(node.name, service.healthcheck, service.timing.check)
         except TargetError:
             return False
 

@@ -115,7 +115,7 @@ class Process(Target):
             started += len(wave)
             self._progress(f"starting {started} of {len(nodes.services)}")
             await nodes.start([nodes.services[name].node for name in wave])
-        await until_healthy(self, self.within, HEALTH_EVERY, self._progress)
+        await until_healthy(self, lambda node: self.within, HEALTH_EVERY, self._progress)
 
     async def down(self) -> None:
         namespaces = self.processes.namespaces

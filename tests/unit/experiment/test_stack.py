@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,3 +116,103 @@ def test_a_knob_that_is_a_share_takes_numbers_and_one_that_is_a_word_takes_its_w
         stackfile.read(STACK, "as-was", {"session_grace": "twice"})
     with says.raises(BadExperiment):
         stackfile.read(STACK, "as-was", {"exposure": "much"})
+
+
+REPLICATED = """
+x-chaos: {{postures: {{plain: {{more: false}}, more: {{more: true}}}}}}
+services:
+  web: {{image: x, labels: {{chaos.zone: a}}, {count}}}
+  api: {{image: x}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        ("scale: 3", ["web-1", "web-2", "web-3"]),
+        ("deploy: {replicas: 2}", ["web-1", "web-2"]),
+        ("scale: 2, deploy: {replicas: 3}", ["web-1", "web-2"]),
+        ("deploy: {replicas: 1}", ["web"]),
+        ("deploy: {resources: {}}", ["web"]),
+        ("scale: 0", []),
+    ],
+)
+def test_each_container_of_a_service_is_a_node(count: str, names: list[str], tmp_path: Path) -> None:
+    """Of the service's component and zone; the file still calls them by the service's name."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(REPLICATED.format(count=count), encoding="utf-8")
+    made = stackfile.read(path, strict=False)
+    assert [node.name for node in made.nodes] == ["api", *names]
+    assert {(node.component, node.zone) for node in made.nodes if node.name != "api"} <= {("web", "a")}
+    assert made.in_file(made.services) == (["api", "web"] if names else ["api"])
+    assert made.replicas == ({"web": len(names)} if len(names) > 1 else {})
+
+
+def test_two_services_may_not_share_the_name_of_a_node(tmp_path: Path, says: Says) -> None:
+    """Which of them would a step mean?"""
+    path = tmp_path / "compose.yaml"
+    path.write_text("services: {web-1: {image: x}, web: {image: x, scale: 2}}", encoding="utf-8")
+    with says.raises(BadExperiment):
+        stackfile.read(path, strict=False)
+
+
+def test_a_service_that_others_wait_for_until_it_has_ended_is_no_node(tmp_path: Path) -> None:
+    """It is a job; the embedded target does not know of them."""
+    path = tmp_path / "compose.yaml"
+    text = """
+services:
+  migrate: {image: x}
+  web: {image: x, depends_on: {migrate: {condition: service_completed_successfully}, db: {condition: service_healthy}}}
+  db: {image: x}
+  api: {image: x, depends_on: [web]}
+"""
+    path.write_text(text, encoding="utf-8")
+    made = stackfile.read(path, strict=False)
+    assert ([node.name for node in made.nodes], made.jobs) == (["api", "db", "web"], ("migrate",))
+    assert made.services["web"].depends_on == ("migrate", "db")
+
+
+@pytest.mark.parametrize(
+    ("check", "timing"),
+    [
+        ("{test: x}", stackfile.Timing(30, 180)),
+        ("{test: x, interval: 5s, timeout: 1.5s, retries: 4, start_period: 1m30s}", stackfile.Timing(1.5, 116)),
+        ("{test: x, interval: 500ms, timeout: 1s, retries: '2'}", stackfile.Timing(1, 3)),
+    ],
+)
+def test_a_health_check_has_the_files_own_times(check: str, timing: stackfile.Timing, tmp_path: Path) -> None:
+    """Compose's defaults where it says none."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(f"services: {{web: {{image: x, healthcheck: {check}}}}}", encoding="utf-8")
+    assert stackfile.read(path, strict=False).services["web"].timing == timing
+
+
+def test_what_compose_makes_of_a_file_is_what_counts(tmp_path: Path) -> None:
+    """It is told the posture's variables and profiles; texts are escaped in what it says. The file itself is read for
+    what Compose does not know.
+    """
+    path = tmp_path / "compose.yaml"
+    path.write_text(REPLICATED.format(count="environment: {A: '${MORE:?not here}'}"), encoding="utf-8")
+    told: list[object] = []
+
+    def resolve(file: Path, variables: Mapping[str, str], profiles: Sequence[str]) -> Mapping[str, Any]:
+        told.extend([file, dict(variables), list(profiles)])
+        web = {"image": "x", "environment": {"A": "$$1"}, "build": {"context": str(tmp_path / "web")}}
+        return {"services": {"web": web, "included": {"image": "y"}}, "networks": {"default": {"name": "z"}}}
+
+    made = stackfile.read(path, "more", strict=False, resolve=resolve)
+    assert told == [path, {"POSTURE": "more", "MORE": "1"}, ["more"]]
+    assert sorted(made.services) == ["included", "web"] and made.services["web"].environment == {"A": "$1"}
+    assert made.services["web"].context == "web"
+    assert [node.name for node in made.elsewhere] == ["api"]
+    assert stackfile.raw(made)["networks"] == {"default": {"name": "z"}}
+
+
+def test_a_file_that_only_includes_others_is_left_to_compose(tmp_path: Path) -> None:
+    """Its services are elsewhere."""
+    path = tmp_path / "compose.yaml"
+    path.write_text("include: [other.yaml]", encoding="utf-8")
+    made = stackfile.read(path, strict=False, resolve=lambda *_: {"services": {"web": {"image": "x"}}})
+    assert [node.name for node in made.nodes] == ["web"]
+    with pytest.raises(BadExperiment):
+        stackfile.read(path, strict=False)

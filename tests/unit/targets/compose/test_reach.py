@@ -182,11 +182,3 @@ def test_a_nodes_addresses_are_the_engines() -> None:
     assert checked({"net": ON_NET, "back": CHOSEN}) == {"web": {"net": "10.1.1.3", "back": "10.9.0.2"}}
     asked = DEAD | {"IPAMConfig": {"IPv4Address": "10.1.1.3"}}
     assert checked({"net": asked, "back": DEAD}, "exited") == {"web": {"net": "10.1.1.3"}}
-
-
-@pytest.mark.parametrize("spec", ["scale: 2", "deploy: {replicas: 3}", "scale: 0"])
-def test_a_service_that_is_not_one_container_is_refused(spec: str, tmp_path: Path, says: Says) -> None:
-    """Which of them would be the node?"""
-    (tmp_path / "stack.yml").write_text(f"services: {{web: {{image: x, {spec}}}}}\n", encoding="utf-8")
-    with says.raises(BadExperiment):
-        stackfile.read(tmp_path / "stack.yml", strict=False)
