@@ -10,12 +10,30 @@ from chaos.errors import BadExperiment
 
 EXPECTED = "1 to 100 of A-Z a-z 0-9 . _ -, a letter, a digit or _ first"
 STACK = "docker-compose.yml"  # default file of the stack's description
+_STACKS = ("compose.yaml", "compose.yml", STACK, "docker-compose.yaml")  # in Compose's order
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
 def fits(name: object) -> bool:
     """Whether it is a valid name for a file, a folder and a node."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def stack_file() -> Path:
+    """The Compose file that Compose itself would take: in this folder, else in the next one above that has one."""
+    here = Path.cwd()
+    for folder in (Path(), *here.parents):
+        if found := next((folder / name for name in _STACKS if (folder / name).is_file()), None):
+            return found
+    return Path(STACK)
+
+
+def override_of(file: Path) -> Path | None:
+    """The file beside a Compose file that Compose merges into it, unless files are named to it."""
+    if file.name not in _STACKS:
+        return None
+    names = [f"{file.stem}.override{ending}" for ending in (".yaml", ".yml")]
+    return next((file.parent / name for name in names if (file.parent / name).is_file()), None)
 
 
 def replica(service: str, number: int) -> str:

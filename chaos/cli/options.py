@@ -30,8 +30,8 @@ stack_option = click.option(
     "--stack",
     "stack_file",
     type=click.Path(path_type=Path),
-    default=naming.STACK,
-    show_default=True,
+    default=naming.stack_file,
+    show_default="as Compose finds it",
     help="The stack's Compose file.",
 )
 TARGETS = tuple(KNOWN)

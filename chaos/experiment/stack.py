@@ -32,7 +32,9 @@ CONTAINER_ONLY = {
 # Keys that give a container more access to its host.
 PRIVILEGES = ("privileged", "cap_add", "devices", "pid", "ipc", "network_mode", "userns_mode", "volumes_from")
 USERS = "internet"  # the namespace of the users on the embedded target
-Resolve = Callable[[Path, Mapping[str, str], Sequence[str]], Mapping[str, Any]]  # of a file, variables and profiles
+Resolve = Callable[
+    [Sequence[Path], Mapping[str, str], Sequence[str]], Mapping[str, Any]
+]  # of files, variables, profiles
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_]\w*)(?:(:?-)([^}]*))?\}|([A-Za-z_]\w*)|(\{[^}]*\}?))")
 
 
@@ -121,6 +123,11 @@ class Stack:
         return 1000 * duration(text, f"{self.path}: x-chaos.network.between_zones")
 
     @property
+    def files(self) -> Sequence[Path]:
+        """The Compose file, and what Compose merges into it."""
+        return files(self.path)
+
+    @property
     def root(self) -> Path:
         return self.path.parent
 
@@ -131,6 +138,12 @@ class Stack:
         found += [text for step in (plan.steps if plan else ()) for text in redaction.secrets(step.params)]
         names = {name for n in self.nodes for name in (n.name, n.component, n.zone, n.owner)}
         return redaction.Hider(found, names | (plan.names if plan else set()))
+
+
+def files(path: Path) -> Sequence[Path]:
+    """`path` as an absolute path, and the override beside it."""
+    override = naming.override_of(path.resolve())
+    return [path.resolve(), *([override] if override else [])]
 
 
 def read(
@@ -147,6 +160,8 @@ def read(
     variables that neither posture nor knob sets. `resolve` gives the file as Compose understands it; without it, the
     file is interpolated here, and stands for itself.
     """
+    if strict and len(files(path)) > 1:
+        raise BadExperiment(f"{files(path)[1]}: only Compose merges it into {path.name}; use --target compose")
     written = _document(path, whole=resolve is None)
     extension = written.get("x-chaos") or {}
     settings = _settings(path, extension, posture, sets or {})
@@ -159,7 +174,7 @@ def read(
     known: Mapping[str, str] = {**(environ or {}), **variables}
     doc = written
     if resolve is not None:
-        doc, known = resolve(path, variables, profiles), {}  # Compose has interpolated it
+        doc, known = resolve(files(path), variables, profiles), {}  # Compose has interpolated it
         problems.extend(stack_form.problems(path, doc))
     raw = {
         name: spec

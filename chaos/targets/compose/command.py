@@ -66,7 +66,7 @@ class Command:
             raise TargetError(MISSING)
         parent = await self._engine.ask(cgroup_parent)
         with owner.override(self._stack, version() >= owner.MERGES, service, extra) as labels:
-            files = (w for file in (self._stack.path, labels) for w in ("--file", str(file)))
+            files = (w for file in (*self._stack.files, labels) for w in ("--file", str(file)))
             argv = [*_mortal(), *found, "--project-name", self._engine.project, *files, *words]
             await self._end_well(argv, " ".join([*found, *words]), self._environment(base, parent), silence, progress)
 

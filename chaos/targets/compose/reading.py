@@ -20,20 +20,25 @@ _OLD = (
 )
 
 
-def resolve(path: Path, variables: Mapping[str, str], profiles: Sequence[str]) -> Mapping[str, Any]:
-    """The file as Compose understands it, with these variables and profiles on top of the environment's.
+def resolve(files: Sequence[Path], variables: Mapping[str, str], profiles: Sequence[str]) -> Mapping[str, Any]:
+    """The files as Compose understands them together, with these variables and profiles on top of the environment's.
 
     Texts are escaped as in a Compose file: $$ stands for $. Raises BadExperiment with Compose's own message.
     """
-    found = command.find()
+    path, found = files[0], command.find()
     if found is None:
         raise BadExperiment(f"{path}: {command.MISSING}")
     new = command.version() >= (2,)
-    argv = [*found, "--file", str(path.resolve()), "config", *(("--format", "json") if new else ())]
+    argv = [
+        *found,
+        *(w for file in files for w in ("--file", str(file))),
+        "config",
+        *(("--format", "json") if new else ()),
+    ]
     environment = command.environment(variables, profiles)
     try:
         asked = subprocess.run(
-            argv, cwd=path.resolve().parent, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            argv, cwd=path.parent, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             encoding="utf-8", errors="replace", check=False, timeout=_PATIENCE,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as e:

@@ -195,8 +195,8 @@ def test_what_compose_makes_of_a_file_is_what_counts(tmp_path: Path) -> None:
     path.write_text(REPLICATED.format(count="environment: {A: '${MORE:?not here}'}"), encoding="utf-8")
     told: list[object] = []
 
-    def resolve(file: Path, variables: Mapping[str, str], profiles: Sequence[str]) -> Mapping[str, Any]:
-        told.extend([file, dict(variables), list(profiles)])
+    def resolve(files: Sequence[Path], variables: Mapping[str, str], profiles: Sequence[str]) -> Mapping[str, Any]:
+        told.extend([*files, dict(variables), list(profiles)])
         web = {"image": "x", "environment": {"A": "$$1"}, "build": {"context": str(tmp_path / "web")}}
         return {"services": {"web": web, "included": {"image": "y"}}, "networks": {"default": {"name": "z"}}}
 
