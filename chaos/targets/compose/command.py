@@ -40,6 +40,11 @@ def _found() -> tuple[tuple[str, ...] | None, tuple[int, ...]]:
     return None, (0,)
 
 
+def forget() -> None:
+    """Look for the command again when it is needed next."""
+    _found.cache_clear()
+
+
 class Command:
     """Compose on one stack with its posture. Everything that it makes carries the stack's label."""
 
