@@ -5,11 +5,9 @@ faults.
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +17,7 @@ from chaos.experiment.stack import Stack
 from chaos.model import Node
 from chaos.protocols import Target
 from chaos.protocols import capabilities as able
-from chaos.protocols.table import Table
+from chaos.protocols.table import Row
 from chaos.targets import platforms
 from chaos.targets.compose import command, owner
 from chaos.targets.compose import project as projects
@@ -28,31 +26,17 @@ from chaos.targets.compose.declared import declared, unreachable
 from chaos.targets.compose.reading import resolve
 from chaos.targets.compose.strangers import Strangers
 from chaos.targets.compose.twins import ANEW, Twins
-from chaos.targets.docker import images, network_helper
+from chaos.targets.docker import images
 from chaos.targets.docker.capabilities import inside
 from chaos.targets.docker.capabilities.deploy import Clock, Configuration, Deploy
-from chaos.targets.docker.capabilities.disks import Fill
-from chaos.targets.docker.capabilities.ends import Kill, Restart, Stop
-from chaos.targets.docker.capabilities.host import Host
-from chaos.targets.docker.capabilities.limits import Cpu, Leak, Memory
-from chaos.targets.docker.capabilities.names import Hide
-from chaos.targets.docker.capabilities.pause import Pause
-from chaos.targets.docker.disks import Disks
+from chaos.targets.docker.containers import Containers
 from chaos.targets.docker.engine import DEPLOYED, SKEWED, Container, Engine, connect, in_words
-from chaos.targets.docker.engines import DONE, Engines, Per
-from chaos.targets.docker.enter import enter
-from chaos.targets.docker.health import Health
-from chaos.targets.docker.limits import Limits
+from chaos.targets.docker.engines import DONE
 from chaos.targets.docker.nameless import Nameless
-from chaos.targets.docker.names import Names
 from chaos.targets.docker.network_helper import cut_blocked
-from chaos.targets.docker.nodes import Nodes
 from chaos.targets.docker.notes import Notes
-from chaos.targets.docker.policies import Policies
-from chaos.targets.docker.reach import Reach, found
-from chaos.targets.network import DROP, Cut, Helper, Links, Network, Reset, Shape
-from chaos.targets.rows import Power, Tell, healed, left
-from chaos.targets.startup import Standing, until_healthy
+from chaos.targets.rows import Tell, healed, left
+from chaos.targets.startup import until_healthy
 
 __all__ = ["Compose", "cut_blocked", "resolve", "unavailable"]
 
@@ -72,7 +56,7 @@ def unavailable() -> str | None:
     return command.MISSING if command.find() is None else None
 
 
-class Compose(Target):
+class Compose(Containers):
     """The compose target. All state is kept by the engine (labels) and the kernel, so that any process finds it.
 
     `log_dir` gets NODE.log for each node when the stack goes down, or when the node does not come up. `progress`
@@ -81,7 +65,6 @@ class Compose(Target):
     """
 
     name: ClassVar[str] = "compose"
-    contained: ClassVar[bool] = True
     kept_in: ClassVar[str] = "containers, which see what the stack's description mounts"
 
     def __init__(
@@ -92,64 +75,35 @@ class Compose(Target):
         within: float = 60.0,
         project: str = "",
     ) -> None:
-        self.stack, self.log_dir, self._progress, self.within = stack, log_dir, progress, within
-        self.engine = engine = Engine(
-            project or projects.name(stack, os.environ), owner.mark(stack), replicated=stack.replicas
-        )
+        name = project or projects.name(stack, os.environ)
+        engine = Engine(name, owner.mark(stack), replicated=stack.replicas)
         self._command = Command(stack, engine)
         self._strangers = Strangers(stack, engine)
-        self._health = Health(engine)
-        self.notes = Notes(engine)
-        self._nameless = Nameless(engine, self.notes)
-        self._host = Host(engine, stack)
-        self.network = Network(Helper(partial(network_helper.start, engine)), partial(found, engine), bridged=True)
-        self._reach = Reach(engine, self.network)
-        self.engines = Engines(stack.nodes, lambda name: engine)
-        reach = Per(self.engines, lambda one: self._reach)
-        bounded = {name: service.bounded for name, service in stack.services.items()}
-        self._limits = Per(self.engines, lambda one: Limits(one, Notes(one), partial(inside.run, one)))
-        self.names = Per(self.engines, lambda one: Names(one, Notes(one)))
-        self._disks = Per(self.engines, lambda one: Disks(one, Notes(one), partial(inside.run, one), bounded))
-        policies = Per(self.engines, lambda one: Policies(one, Notes(one)))
-        self.containers = Nodes(self.engines, policies, (self._limits, self.names, self._disks, reach))
+        self._nameless = Nameless(engine, Notes(engine))
+        super().__init__(stack, engine, log_dir, progress, within)
         self._twins = Twins(engine, self.containers)
-        self._can = self._table()
 
-    def _table(self) -> Table:
-        engines, nodes, limits = self.engines, self.containers, self._limits
-        links = Links(self.network, self.nodes, self._ask_from, self._reach.check, self._unreachable, self._may_be_cut)
-        configuration = Configuration(engines, self._recreate)
-        cut, kill, commands = Cut(links), Kill(nodes), inside.Exec(engines)
+    def _remade(self) -> Sequence[Row]:
+        configuration, commands = (
+            Configuration(self.engines, self._recreate, self._one_of_many),
+            inside.Exec(self.engines),
+        )
         deploy = Deploy(configuration, self.healthy)
-        return Table(
-            able.HOST.by(self._host),
-            able.CUT.by(cut),
-            able.SHAPE.by(Shape(links)),
-            able.RESET.by(Reset(links)),
-            able.PAUSE.by(Pause(engines)),
-            able.STARVE.by(Cpu(engines, limits)),
-            able.SQUEEZE.by(Memory(engines, limits)),
-            able.LEAK.by(Leak(nodes, limits)),
-            able.HIDE.by(Hide(self.names, lambda node: self.stack.services[node.name].network_mode)),
-            able.FILL.by(Fill(engines, self._disks)),
+        how = "the container recreated with another environment, and its answer to a command"
+        return (
             able.DEPLOY.by(deploy),
             able.SKEW.by(Clock(configuration, commands)),
-            able.KILL.by(kill),
-            able.STOP.by(Stop(nodes)),
-            able.RESTART.by(Restart(nodes, Per(engines, Notes))),
-            able.POWER.by(Power(cut, kill, f"{DROP}; then SIGKILL through the engine (docker kill)")),
-            able.EXEC.by(commands),
-            able.TELL.by(
-                Tell(deploy, commands, "the container recreated with another environment, and its answer to a command")
-            ),
+            able.TELL.by(Tell(deploy, commands, how)),
         )
 
-    @property
-    def can(self) -> Table:
-        return self._can
+    def _one_of_many(self, node: Node) -> str | None:
+        if service := self.stack.services[node.name].service:
+            return f"it is one of the containers of {service}, which Compose recreates only together"
+        return None
 
-    def nodes(self) -> Sequence[Node]:
-        return self.stack.nodes
+    def _unreachable(self, node: Node) -> str | None:
+        service = self.stack.services[node.name].service or node.name
+        return unreachable(self.stack, stackfile.raw(self.stack), service) or None
 
     # -- up and down
 
@@ -244,8 +198,7 @@ class Compose(Target):
         await healed((self._twins.end, self._twins.end_stops), self.can, (self._clear_away,))
 
     async def residue(self) -> Sequence[str]:
-        strays = [f"container {c.id[:12]} was left behind by a harness" for c in await self.engine.strays()]
-        return [*await self._twins.residue(), *await left(self.can), *strays]
+        return [*await self._twins.residue(), *await left(self.can), *await self._strays()]
 
     async def remains(self) -> Sequence[str]:
         """What exists of the stack and beside it, as text. For a stack that is not running it should be empty."""
@@ -254,50 +207,6 @@ class Compose(Target):
             return []
         names = ", ".join([*sorted(nodes), *(c.labels.get("chaos.kind", "helper") for c in beside)])
         return [f"containers of {names}", *await self.residue()]
-
-    async def _clear_away(self) -> None:
-        await self.engine.remove(await self.engine.strays())
-
-    # -- nodes
-
-    async def running(self, node: Node) -> bool:
-        return await self.containers.running(node)
-
-    async def healthy(self, node: Node) -> bool:
-        service = self.stack.services[node.name]
-        try:
-            if service.healthcheck is None:
-                return (await self.engines.find(node)).state == "running"
-            return await self._health.passes(node.name, service.healthcheck, service.timing.check)
-        except TargetError:
-            return False
-
-    async def standing(self, node: Node) -> Standing:
-        container = await self.engines.find(node)
-        if container.alive:
-            return Standing(True, f"still {container.state}")
-        found = await self.engine.ask(lambda api: api.inspect_container(container.id))
-        code, policy = found["State"]["ExitCode"], found["HostConfig"]["RestartPolicy"]["Name"]
-        once = not self.stack.services[node.name].healthcheck and policy in ("", "no")
-        return Standing(False, f"exited {code}", done=once and code == 0 and found["State"]["Status"] == "exited")
-
-    async def logs(self, node: Node, lines: int = 20) -> Sequence[str]:
-        container = await self.engines.find(node)
-        said = await self.engine.ask(lambda api: api.logs(container.id, tail=lines))
-        return bytes(said).decode(errors="replace").splitlines()
-
-    async def full_log(self, node: Node) -> str:
-        return await self._keep_log(node.name, await self.engines.find(node))
-
-    async def _keep_log(self, name: str, container: Container) -> str:
-        """Save the container's log; returns the path of the whole log. The container's own log is removed with it."""
-        if self.log_dir is None:
-            return f"docker logs {container.id[:12]}"
-        said = await self.engine.ask(lambda api: api.logs(container.id, timestamps=True))
-        path = self.log_dir / f"{name}.log"
-        with path.open("ab") as out:
-            out.write(bytes(said))
-        return str(path)
 
     async def _recreate(self, node: Node, extra: Mapping[str, Any] | None) -> None:
         container = await self.engines.find(node)
@@ -309,28 +218,6 @@ class Compose(Target):
         await self._command.run(*words, service=node.name, extra=extra)
         await self.notes.drop(ANEW, [node.name])
         await self.containers.lay_on([node])
-
-    # -- the network
-
-    async def _may_be_cut(self) -> bool:
-        """Whether there can be cuts. Without the helper's image there cannot."""
-        return await images.is_here(self.engine, images.helper_tag())
-
-    def _unreachable(self, node: Node) -> str | None:
-        return unreachable(self.stack, self._file, node.name) or None
-
-    @functools.cached_property
-    def _file(self) -> Mapping[str, Any]:
-        return stackfile.raw(self.stack)
-
-    async def _ask_from(self, names: Sequence[str], program: str, argv: Sequence[str]) -> str:
-        found = await self.engine.containers()
-        alive = [found[name] for name in names if name in found and found[name].alive]
-        if names and not alive:
-            raise TargetError(f"none of {', '.join(names)} is running, so nothing can be measured from there")
-        look = ["python3", "-I", "-S", "-c", Path(program).read_text(encoding="utf-8"), *argv]
-        where = f"container:{alive[0].id}" if names else "host"
-        return await enter(self.engine, names[0] if names else "the host", look, network_mode=where)
 
 
 def make(stack: Stack, log_dir: Path | None, tell: Callable[[str], None]) -> Target:

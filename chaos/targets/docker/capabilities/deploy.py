@@ -22,10 +22,11 @@ class Configuration:
     """The configuration that nodes' containers were made with.
 
     `remake` recreates a container with additional keys for its Compose service; None restores the stack's description.
+    `unfit` says why it cannot do so for a node.
     """
 
-    def __init__(self, engines: Engines, remake: Remake) -> None:
-        self.engines, self._remake = engines, remake
+    def __init__(self, engines: Engines, remake: Remake, unfit: Callable[[Node], str | None]) -> None:
+        self.engines, self._remake, self.unfit = engines, remake, unfit
 
     async def label(self, node: Node, label: str) -> str:
         return (await self.engines.find(node)).labels.get(label, "")
@@ -57,6 +58,9 @@ class Deploy(Deploying):
 
     def __init__(self, configuration: Configuration, healthy: Callable[[Node], Awaitable[bool]]) -> None:
         self._configuration, self._healthy = configuration, healthy
+
+    def unfit(self, node: Node) -> str | None:
+        return self._configuration.unfit(node)
 
     async def deploy(self, node: Node, environment: Mapping[str, str]) -> None:
         await self._configuration.make(node, environment, await self._configuration.label(node, SKEWED))
@@ -96,7 +100,7 @@ class Clock(Skewing):
         self._configuration, self._inside = configuration, inside
 
     def unfit(self, node: Node) -> str | None:
-        return faketime.MISSING if faketime.find() is None else None
+        return faketime.MISSING if faketime.find() is None else self._configuration.unfit(node)
 
     async def skew(self, nodes: Sequence[Node], seconds: float) -> None:
         for node in nodes:
