@@ -36,6 +36,14 @@ def override_of(file: Path) -> Path | None:
     return next((file.parent / name for name in names if (file.parent / name).is_file()), None)
 
 
+PROJECT = "project:"  # a running Compose project, where a stack's file is expected: project:NAME
+
+
+def project(file: Path) -> str | None:
+    """The name of the running project that `file` refers to; None if it is a file."""
+    return file.name.removeprefix(PROJECT) if file.name.startswith(PROJECT) else None
+
+
 def replica(service: str, number: int) -> str:
     """The name of one of several containers of a service, which are a node each. `number` counts from 1."""
     return f"{service}-{number}"

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from chaos.cli.options import Asked, make_plan, planned, read_stack, runs_option, stack_option, stacked
+
+if TYPE_CHECKING:
+    from chaos.protocols import Target
 
 
 @click.command("plan", epilog="Example: chaos plan zone-fire --seed 3 --posture remedied")
@@ -58,9 +63,8 @@ def faults_command(
     """List the faults: what each does, its parameters, and which targets can inject it on this machine."""
     from chaos import registry, units
     from chaos.protocols.table import Refusal
-    from chaos.targets import known
 
-    made = {kind: known.make(kind, read_stack(stack_file, kind, None, posture, sets)) for kind in known.usable(target)}
+    made = _made(stack_file, target, posture, sets)
     for fault in [name] if name else registry.names("chaos.faults"):
         cls = registry.load("chaos.faults", fault)
         found = {kind: one.can.get(cls.needs) for kind, one in made.items()}
@@ -71,7 +75,8 @@ def faults_command(
         for key, field in registry.parameters(cls).items():
             default = "" if repr(field.default).startswith("<dataclasses") else f" (default {field.default})"
             click.echo(f"    {key}: {units.form(key, types[key])}{default}")
-        click.echo(f"    needs {cls.needs.name}; available on: {', '.join(where) or 'no target'}")
+        there = f"; available on: {', '.join(where) or 'no target'}" if made else ""
+        click.echo(f"    needs {cls.needs.name}{there}")
         for kind, one in found.items():
             if isinstance(one, Refusal):
                 click.echo(f"    {kind}: {one.words}")
@@ -80,6 +85,26 @@ def faults_command(
             nodes = made[kind].nodes()
             if unfit := [why for node in nodes if (why := one.unfit(node))]:
                 click.echo(f"    {kind}: not on {len(unfit)} of {len(nodes)} nodes: {unfit[0]}")
+
+
+def _made(file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]) -> Mapping[str, Target]:
+    """The targets that can have the stack, by name. Without a stack's file there is none."""
+    from chaos import naming
+    from chaos.errors import BadExperiment
+    from chaos.targets import known
+
+    if not file.exists() and naming.project(file) is None and file == Path(naming.STACK):
+        click.echo(f"no {file} here, so this is what faults do; with a stack's file it also says where", err=True)
+        return {}
+    made = {}
+    for kind in known.usable(target):
+        try:
+            made[kind] = known.make(kind, read_stack(file, kind, None, posture, sets))
+        except BadExperiment as e:
+            if target or not known.boxed(kind):
+                raise
+            click.echo(f"not on target {kind}: {e.problems[0]}", err=True)
+    return made
 
 
 @click.command("schema", epilog="Example: chaos schema > experiment.schema.json")

@@ -16,7 +16,7 @@ from chaos import naming
 from chaos.cli import out
 from chaos.errors import BadExperiment
 from chaos.targets import known as targets
-from chaos.targets.known import KNOWN
+from chaos.targets.known import ATTACHED, KNOWN
 
 if TYPE_CHECKING:
     from chaos.experiment.file import Experiment
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_PROJECT = "chaos.project"  # key of the context's `meta`: the value of --project
+
+
+def _stack_file(ctx: click.Context, param: click.Parameter, value: Path) -> Path:
+    return Path(naming.PROJECT + ctx.meta[_PROJECT]) if ctx.meta.get(_PROJECT) else value
+
+
 stack_option = click.option(
     "--stack",
     "stack_file",
     type=click.Path(path_type=Path),
+    callback=_stack_file,
     default=naming.stack_file,
     show_default="as Compose finds it",
     help="The stack's Compose file.",
@@ -37,9 +45,19 @@ stack_option = click.option(
 TARGETS = tuple(KNOWN)
 
 
+def _attached(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None and not naming.fits(value):
+        raise click.BadParameter(f"{value!r} is no name of a Compose project; `docker ps` shows them.", ctx, param)
+    ctx.meta[_PROJECT] = value
+
+
 def _known(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Check the target when the option is used, because targets may have been added since the import."""
-    if value is not None and value not in KNOWN:
+    if ctx.meta.get(_PROJECT):
+        if value not in (None, ATTACHED):
+            raise click.BadParameter("a running project (--project) is a target of its own.", ctx, param)
+        return ATTACHED
+    if value is not None and value not in (*KNOWN, ATTACHED):
         raise click.BadParameter(f"{value!r} is not one of {', '.join(map(repr, KNOWN))}.", ctx, param)
     return value
 
@@ -60,6 +78,14 @@ def stacked(command: F) -> F:
             callback=_known,
             metavar=f"[{'|'.join(TARGETS)}]",
             help="compose: containers. process: local processes in a box. Default: compose if an engine answers.",
+        ),
+        click.option(
+            "--project",
+            metavar="NAME",
+            callback=_attached,
+            is_eager=True,
+            expose_value=False,
+            help="Attach to a Compose project that runs, whoever started it, instead of a stack of one's own.",
         ),
         stack_option,
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 from chaos import place, safe
 from chaos.cli import out
 from chaos.cli.options import TARGETS, read_stack, stacked
-from chaos.errors import ChaosError, StackInUse
+from chaos.errors import BadExperiment, ChaosError, StackInUse
 from chaos.model import Verdict
 from chaos.place import leftovers, standing
 from chaos.run import stack_lock
@@ -43,6 +44,7 @@ def up_command(stack_file: Path, target: str | None, posture: str | None, sets: 
     from chaos.targets.box import box
 
     kind = known.choose(target)
+    _ours(kind, "up")
     stack = read_stack(stack_file, kind, None, posture, sets)
     if observe:
         observing.services(stack)  # reports errors before anything is started
@@ -51,6 +53,15 @@ def up_command(stack_file: Path, target: str | None, posture: str | None, sets: 
         if code == 0 and observe and not box.inside():
             observing.begin(kind, stack, known.make(kind, stack, tell=_say), _say)
     return code
+
+
+def _ours(kind: str | None, verb: str) -> None:
+    """Raises BadExperiment for a project that others started."""
+    if kind == known.ATTACHED:
+        raise BadExperiment(
+            f"chaos {verb}: others started this project, so chaos neither starts nor ends it; `chaos run` uses it, and "
+            "`chaos heal` ends every fault in it"
+        )
 
 
 def _up_in_a_box(kind: str, stack: Stack, lock: StackLock) -> int:
@@ -128,8 +139,11 @@ async def _ended(one: Any, watchdog: Watchdog | None) -> None:
 def down_command(stack_file: Path, target: str | None, posture: str | None, sets: tuple[str, ...]) -> int:
     """Stop the stack and remove everything that belongs to it. Default: on every target."""
     refused: list[StackInUse] = []
+    _ours(target, "down")
     for kind in known.usable(target):
-        stack = read_stack(stack_file, kind, None, posture, sets)
+        stack = _to_end(stack_file, kind, posture, sets, asked=target is not None)
+        if stack is None:
+            continue
         try:
             with _over_a_watchdog(kind, stack) as lock:
                 try:
@@ -145,6 +159,16 @@ def down_command(stack_file: Path, target: str | None, posture: str | None, sets
     if refused:
         raise refused[0]
     return 0
+
+
+def _to_end(file: Path, kind: str, posture: str | None, sets: tuple[str, ...], asked: bool) -> Stack | None:
+    """The stack that is ended; None if this target cannot have it, because only another one can read its file."""
+    try:
+        return read_stack(file, kind, None, posture, sets)
+    except BadExperiment:
+        if asked or not known.boxed(kind) or standing.read(file.resolve().parent, kind) is not None:
+            raise
+        return None
 
 
 def _down(kind: str, stack: Stack) -> bool:
@@ -212,8 +236,8 @@ def status_command(stack_file: Path, target: str | None, posture: str | None, se
 
     if not box.inside():
         halt.notice()
-        for each in TARGETS:
-            if found := stack_lock.holder(stack_file.resolve().parent / standing.STATE, each):
+        for each in (*TARGETS, known.ATTACHED):
+            if found := stack_lock.holder(standing.state(stack_file.resolve()), each):
                 click.echo(f"in use on target {each}: {found.words}")
     kind, stack = _standing(stack_file, target)
     if stack is None:
@@ -286,6 +310,10 @@ def _end_what_is_left(kind: str, stack: Stack) -> int:
 
 def _standing(file: Path, target: str | None) -> tuple[str, Any]:
     """The target and the running stack, with the posture it was started with; (target, None) without one."""
+    if target == known.ATTACHED:
+        stack = known.read(target, file, None, {}, os.environ)
+        out.hide(stack.hider())
+        return target, stack
     for kind in [target] if target else known.usable(None):
         settings = standing.read(file.resolve().parent, kind)
         if settings is not None:

@@ -153,16 +153,17 @@ def read(
     strict: bool = True,
     environ: Mapping[str, str] | None = None,
     resolve: Resolve | None = None,
+    written: Mapping[str, Any] | None = None,
 ) -> Stack:
     """Read `path` with a posture (default: the first one it names), and single knobs on top.
 
     Raises BadExperiment with every problem found. `sets` maps a knob to its value as YAML text; `environ` is used for
     variables that neither posture nor knob sets. `resolve` gives the file as Compose understands it; without it, the
-    file is interpolated here, and stands for itself.
+    file is interpolated here, and stands for itself. `written` is its content where there is no file.
     """
     if strict and len(files(path)) > 1:
         raise BadExperiment(f"{files(path)[1]}: only Compose merges it into {path.name}; use --target compose")
-    written = _document(path, whole=resolve is None)
+    written = _document(path, whole=resolve is None) if written is None else written
     extension = written.get("x-chaos") or {}
     settings = _settings(path, extension, posture, sets or {})
     profiles = tuple(sorted(k for k, v in settings.items() if v is True))

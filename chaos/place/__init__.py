@@ -70,7 +70,7 @@ class Shown:
 
 def held(kind: str, stack: Stack, what: str) -> contextlib.AbstractContextManager[StackLock]:
     """Hold the stack exclusively while the block lasts. `what` is the command's name. Raises StackInUse."""
-    return stack_lock.held(stack.root / standing.STATE, kind, f"chaos {what}")
+    return stack_lock.held(standing.state(stack.path), kind, f"chaos {what}")
 
 
 def undisputed(kind: str, stack: Stack) -> None:
@@ -130,6 +130,8 @@ def _inside(kind: str, stack: Stack, lock: StackLock | None, shown: Shown) -> Pl
 
 def _stands(kind: str, stack: Stack, posture_matters: bool) -> bool:
     """Whether a stack is running. Raises BadExperiment if its settings differ from the requested ones."""
+    if kind == known.ATTACHED:
+        return True
     found = standing.read(stack.root, kind)
     if found is not None and posture_matters and found != dict(stack.settings):
         raise BadExperiment(

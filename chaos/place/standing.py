@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from chaos import jsonfile
+from chaos import jsonfile, naming
 from chaos.errors import ChaosError
 from chaos.experiment.stack import Stack
 from chaos.targets import known
@@ -14,6 +15,14 @@ from chaos.targets.box import box
 
 STATE = ".chaos"  # beside the stack's description
 OBSERVED = "grafana"  # in STATE: the address of the Grafana of `chaos up --observe`
+
+
+def state(file: Path) -> Path:
+    """The folder with the state of the stack that `file` describes. A running project's is the same from everywhere."""
+    if (name := naming.project(file)) is None:
+        return file.parent / STATE
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "chaos" / "projects" / name
 
 
 def read(root: Path, kind: str) -> dict[str, Any] | None:

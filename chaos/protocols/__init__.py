@@ -44,6 +44,10 @@ class Target(Protocol):
         """
         return None
 
+    async def prepare(self) -> None:
+        """Make what faults and load need beside a stack that is running already. Raises TargetError."""
+        return None
+
     async def up_beside(self, names: Sequence[str]) -> None:
         """Start services of the description that are not nodes of the stack. Raises TargetError."""
         raise TargetError(f"target {self.name} starts nothing beside a stack")

@@ -79,6 +79,8 @@ async def _up(stage: Stage, distance: Distance) -> None:
     stage.sink.emit("phase", "up")
     if owned:
         await target.up()
+    else:
+        await target.prepare()
     stage.sink.emit("run.heal", target.name)
     await target.heal()  # removes what a killed run left behind
     await distance.lay()

@@ -145,7 +145,7 @@ def _open(folder: Path, kind: str) -> int:
     """
     place = folder / f"{kind}.lock"
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except OSError as e:
         _warn(f"{place}: {e.strerror}; other commands will not learn who holds the stack")

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Kind:
     """`module` has `make(stack, log_dir, tell)`, which starts and asks nothing, and `unavailable()`, which says why
-    this machine has no such target, and what to do. It may have `resolve`, see experiment.stack.read; otherwise the
-    harness has to understand the file itself. `boxed`: commands run inside a box, which is checked when it is entered,
-    and which ends together with the stack.
+    this machine has no such target, and what to do. It may have `resolve`, see experiment.stack.read, or a `read` of
+    its own; otherwise the harness has to understand the stack's file itself. `boxed`: commands run inside a box, which
+    is checked when it is entered, and which ends together with the stack.
     """
 
     module: str
@@ -37,6 +37,12 @@ KNOWN: dict[str, Kind] = {  # the preferred one comes first
     "compose": Kind("chaos.targets.compose.target"),
     "process": Kind("chaos.targets.process.target", boxed=True),
 }
+ATTACHED = "attached"  # a project that others started; chosen by naming it
+_ALL = {ATTACHED: Kind("chaos.targets.attached.target")}
+
+
+def _kind(name: str) -> Kind:
+    return KNOWN.get(name) or _ALL[name]
 
 
 def choose(wanted: str | None) -> str:
@@ -47,7 +53,7 @@ def choose(wanted: str | None) -> str:
         return next(name for name, kind in KNOWN.items() if kind.boxed)
     if wanted is None:
         return next(name for name, kind in KNOWN.items() if not kind.unavailable())
-    if reason := KNOWN[wanted].unavailable():
+    if reason := _kind(wanted).unavailable():
         raise ChaosError(f"--target {wanted}: {reason}")
     return wanted
 
@@ -69,7 +75,11 @@ def read(
     """The stack as the target understands its file. Raises BadExperiment."""
     from chaos.experiment import stack as stackfile
 
-    resolve = getattr(importlib.import_module(KNOWN[name].module), "resolve", None)
+    module = importlib.import_module(_kind(name).module)
+    if hasattr(module, "read"):
+        own: Stack = module.read(file, posture, sets, environ)
+        return own
+    resolve = getattr(module, "resolve", None)
     return stackfile.read(file, posture, sets, strict=resolve is None, environ=environ, resolve=resolve)
 
 
@@ -77,5 +87,5 @@ def make(
     name: str, stack: Stack, log_dir: Path | None = None, tell: Callable[[str], None] = lambda text: None
 ) -> Target:
     """Make a target. It starts and asks nothing yet. `tell` receives what it is busy with."""
-    found: Target = importlib.import_module(KNOWN[name].module).make(stack, log_dir, tell)
+    found: Target = importlib.import_module(_kind(name).module).make(stack, log_dir, tell)
     return found

@@ -102,6 +102,9 @@ class Containers(Target):
     def nodes(self) -> Sequence[Node]:
         return self.stack.nodes
 
+    async def prepare(self) -> None:
+        await images.prepare(self.engine, self.stack, self._progress)
+
     # -- nodes
 
     async def running(self, node: Node) -> bool:

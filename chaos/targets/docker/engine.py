@@ -65,9 +65,11 @@ _SET_ASIDE = re.compile(r"[0-9a-f]{12}_")
 class Engine:
     """Access to what carries the label of `stack`, the text that owner.mark makes of the stack's file.
 
-    `replicated` are the services whose containers are a node each.
+    `replicated` are the services whose containers are a node each. `attached`: others started the nodes.
     Every method raises TargetError. The engine is not contacted before the first call.
     """
+
+    attached = False
 
     def __init__(self, project: str, stack: str, patience: float = PATIENCE, replicated: Collection[str] = ()) -> None:
         self.project, self.stack, self._replicated = project, stack, replicated
@@ -195,6 +197,7 @@ class Engine:
 
     async def remove_rest(self) -> Sequence[str]:
         """Remove the stack's networks and volumes, after its containers. Returns what could not be removed, as text."""
+        assert not self.attached, "they belong to others"
         mine, noted = self.nodes(), [f"{k}={v}" for k, v in self.own().items()]
         networks = await self.ask(lambda api: [n["Id"] for n in api.networks(filters={"label": mine})])
         kept = await self._words(partial(_remove_network, id_=id_, stack=self.stack) for id_ in networks)

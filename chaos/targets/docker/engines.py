@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 DONE = "done"  # kind of note: a node that had something to do once, and has done it
+TOUCHED = "touched"  # kind of note: a node of others that faults may have ended or frozen
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -33,10 +34,36 @@ class Engines:
         return found
 
     async def standing(self) -> Sequence[tuple[Node, Container]]:
-        """The nodes that have a container; nodes that were never up, or have done their work, are not down."""
+        """The nodes that have a container and are the harness's to start and thaw.
+
+        Nodes that were never up, or have done their work, are not down. Of a stack that others started, it is the nodes
+        that faults have touched.
+        """
+        found, meant = await self.containers(), set[str]()
+        for engine in self.all:
+            mine = {node.name for node in self.nodes if self.of(node.name) is engine} & found.keys()
+            notes = Notes(engine)
+            meant |= (
+                mine & (await notes.get(TOUCHED)).keys() if engine.attached else mine - (await notes.get(DONE)).keys()
+            )
+        return [(node, found[node.name]) for node in self.nodes if node.name in meant]
+
+    async def touch(self, nodes: Iterable[Node]) -> None:
+        """Note, before a fault ends or freezes nodes that others started, that it does."""
+        for node in nodes:
+            if (engine := self.of(node.name)).attached:
+                await Notes(engine).put(TOUCHED, node.name, {})
+
+    async def untouch(self) -> None:
+        """Forget the nodes that run as before."""
         found = await self.containers()
-        done = {name for engine in self.all for name in await Notes(engine).get(DONE)}
-        return [(node, found[node.name]) for node in self.nodes if node.name in found.keys() - done]
+        for engine in self.all:
+            if engine.attached:
+                notes = Notes(engine)
+                gone = [
+                    name for name in await notes.get(TOUCHED) if name not in found or found[name].state == "running"
+                ]
+                await notes.drop(TOUCHED, gone)
 
     async def find(self, node: Node) -> Container:
         return (await self.those([node]))[0]

@@ -49,6 +49,7 @@ class Nodes:
         """Signal nodes. SIGKILL ends all processes of a node; other signals are sent to all of them, which may handle
         them.
         """
+        await self.engines.touch(nodes)
         alive = [c for c in await self.engines.those(nodes) if c.alive]
         if (name := signal.removeprefix("SIG")) != "KILL":
             for policies, names in self.policies.split(nodes):
@@ -65,5 +66,6 @@ class Nodes:
         """Stop nodes. `grace` is rounded up, because the engine counts whole seconds. Images may specify another
         signal.
         """
+        await self.engines.touch(nodes)
         alive = [c for c in await self.engines.those(nodes) if c.alive]
         await self.engines.each(alive, lambda api, id_: api.stop(id_, timeout=math.ceil(grace)))

@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaos.targets.docker.engine import Engine
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 _KIND, _NODE, _FACTS, _GENERATION = "chaos.note", "chaos.node", "chaos.facts", "chaos.generation"
 
@@ -37,7 +40,11 @@ class Notes:
 
     async def get(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
         """Facts by node."""
-        rows = sorted(await self._rows(kind), key=_generation)
+        return await self._engine.ask(lambda api: self.read(api, kind))
+
+    def read(self, api: APIClient, kind: str) -> Mapping[str, Mapping[str, Any]]:
+        """The same, with a client at hand. Blocks."""
+        rows = sorted(self._found(api, kind), key=_generation)
         return {row["Labels"][_NODE]: json.loads(row["Labels"][_FACTS]) for row in rows}
 
     async def drop(self, kind: str, nodes: Iterable[str]) -> None:
@@ -45,8 +52,11 @@ class Notes:
             await self._remove([row for row in await self._rows(kind) if row["Labels"][_NODE] in doomed])
 
     async def _rows(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        return await self._engine.ask(lambda api: self._found(api, kind))
+
+    def _found(self, api: APIClient, kind: str) -> Sequence[Mapping[str, Any]]:
         wanted = {"label": [f"{k}={v}" for k, v in self._engine.own(**{_KIND: kind}).items()]}
-        return await self._engine.ask(lambda api: api.volumes(filters=wanted)["Volumes"] or [])
+        return api.volumes(filters=wanted)["Volumes"] or []
 
     async def _write(self, kind: str, node: str, facts: Mapping[str, Any], generation: int) -> None:
         said = {_KIND: kind, _NODE: node, _FACTS: json.dumps(dict(facts)), _GENERATION: str(generation)}

@@ -20,6 +20,7 @@ class Pause(Pausing):
         containers = await self._engines.those(nodes)
         if dead := [c.node for c in containers if not c.alive]:
             raise TargetError(f"{', '.join(dead)}: not running; see `chaos status`")
+        await self._engines.touch(nodes)
         awake = [c for c in containers if c.state != "paused"]
         await self._engines.each(awake, lambda api, id_: api.pause(id_))
 
