@@ -45,7 +45,7 @@ class Anybody(OpenUser):
 
     @journey("front")
     def front(self):
-        self.get("/", want=200)
+        self.get("/")
 """
 PARTITION = """
 name: partition

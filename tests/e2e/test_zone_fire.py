@@ -75,8 +75,10 @@ def test_as_was_the_incident_is_reproduced(as_was: Done) -> None:
         assert as_was.findings["verdict"] == "PASS"
     assert set(missed) <= {"incident"} and as_was.findings["residue"] == [], as_was.out + as_was.err
     back = as_was.findings["measures"]["return_fraction"]
-    assert back["text"] == pytest.approx(0.079, abs=0.02)
-    assert back["text"] < back["login3p"] < back["media"] < back["mail"]
+    assert back["text"] < back["mail"] and None not in back.values()
+    if not missed:
+        assert back["text"] == pytest.approx(0.079, abs=0.02)
+        assert back["text"] < back["login3p"] < back["media"] < back["mail"]
     assert rows(as_was)["unreplicated_after_text"]["holds"] and rows(as_was)["bank_core_loss"]["holds"]
     assert as_was.verdict_of("recovery text")["xfail"]
     assert as_was.findings["measures"]["availability"]["text"]["during"] < 0.99

@@ -41,6 +41,7 @@ from chaos.targets.startup import until_healthy
 __all__ = ["Compose", "cut_blocked", "resolve", "unavailable"]
 
 START_SECONDS = 120.0  # that Compose may take for a step of a start, beside what nodes may take to become healthy
+LASTS = 1.0  # seconds that a node without a health check has to run: whoever fails at once has run, too
 HEALTH_EVERY = 0.5  # seconds between two checks of a node that is not healthy yet
 
 
@@ -128,7 +129,11 @@ class Compose(Containers):
         finally:
             watch.cancel()
         await self.containers.start([node for node in self.nodes() if node.name in deployed])
-        for name in await until_healthy(self, self._patience, HEALTH_EVERY, self._progress):
+        done = await until_healthy(self, self._patience, HEALTH_EVERY, self._progress)
+        if any(service.healthcheck is None for service in self.stack.services.values()):
+            await asyncio.sleep(LASTS)
+            done = await until_healthy(self, self._patience, HEALTH_EVERY, lambda text: None)
+        for name in done:
             await self.notes.put(DONE, name, {})
             self._progress(f"{name} has done its work and ended, so it is no node of this stack")
 
