@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Kind:
     """`module` has `make(stack, log_dir, tell)`, which starts and asks nothing, and `unavailable()`, which says why
-    this machine has no such target, and what to do. It may have `resolve`, see experiment.stack.read, or a `read` of
-    its own; otherwise the harness has to understand the stack's file itself. `boxed`: commands run inside a box, which
+    this machine has no such target, and what to do. It may have `resolve`, see experiment.stack.read, or `attach`
+    in its place; otherwise the harness has to understand the stack's file itself. `boxed`: commands run inside a box, which
     is checked when it is entered, and which ends together with the stack.
     """
 
@@ -75,9 +75,11 @@ def read(
     """The stack as the target understands its file. Raises BadExperiment."""
     from chaos.experiment import stack as stackfile
 
+    if name not in KNOWN and name not in _ALL:  # nothing is started
+        return stackfile.read(file, posture, sets, strict=False, environ=environ)
     module = importlib.import_module(_kind(name).module)
-    if hasattr(module, "read"):
-        own: Stack = module.read(file, posture, sets, environ)
+    if hasattr(module, "attach"):
+        own: Stack = module.attach(file, posture, sets, environ)
         return own
     resolve = getattr(module, "resolve", None)
     return stackfile.read(file, posture, sets, strict=resolve is None, environ=environ, resolve=resolve)

@@ -22,7 +22,7 @@ _COMPOSE = "com.docker.compose."
 _OWN_NETWORKS = ("host", "none", "container:")  # prefixes of modes without a network of its own
 
 
-def read(file: Path, posture: str | None, sets: Mapping[str, str], environ: Mapping[str, str] | None) -> Stack:
+def attach(file: Path, posture: str | None, sets: Mapping[str, str], environ: Mapping[str, str] | None) -> Stack:
     """The project that `file`, a reference such as project:NAME, names. Raises BadExperiment, TargetError.
 
     Its nodes are the containers that run, and those that the harness has ended. The others are named `elsewhere`.

@@ -16,12 +16,12 @@ from chaos.protocols import Target
 from chaos.protocols import capabilities as able
 from chaos.protocols.table import Row
 from chaos.targets.attached.project import Project
-from chaos.targets.attached.reading import read, unavailable
+from chaos.targets.attached.reading import attach, unavailable
 from chaos.targets.compose.declared import unreachable
 from chaos.targets.docker.containers import Containers
 from chaos.targets.rows import healed, left
 
-__all__ = ["Attached", "read", "unavailable"]
+__all__ = ["Attached", "attach", "unavailable"]
 
 _WHY = "it recreates a node's container, and somebody else started this one"
 _DO = "use a stack of your own (--stack FILE)"
