@@ -208,11 +208,12 @@ def again(journal: Journal) -> str:
     p, given = journal.plan, journal.env.get("argv")
     argv = [str(word) for word in given] if isinstance(given, list) else []
     knobs = "".join(f" --stack {shlex.quote(file)}" for file in _options(argv, "--stack") if file != naming.STACK)
+    project = "".join(f" --project {name}" for name in _options(argv, "--project"))
     knobs += f" --posture {p.posture}" if p.posture else ""
     knobs += "".join(f" --without {kind}" for kind in p.without)
     knobs += "".join(f" --set {shlex.quote(redaction.assignment(text))}" for text in _options(argv, "--set"))
     flags = "".join(flag for flag, wanted in ((" --short", p.short), (" --no-faults", p.no_faults)) if wanted)
-    return f"chaos run {p.experiment} --seed {p.seed} --target {p.target}{knobs}{flags}"
+    return f"chaos run {p.experiment} --seed {p.seed}{project or f' --target {p.target}'}{knobs}{flags}"
 
 
 def _options(argv: Sequence[str], name: str) -> Iterator[str]:

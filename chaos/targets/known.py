@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Kind:
     """`module` has `make(stack, log_dir, tell)`, which starts and asks nothing, and `unavailable()`, which says why
     this machine has no such target, and what to do. It may have `resolve`, see experiment.stack.read, or `attach`
-    in its place; otherwise the harness has to understand the stack's file itself. `boxed`: commands run inside a box, which
-    is checked when it is entered, and which ends together with the stack.
+    in its place; otherwise the harness has to understand the stack's file itself. `boxed`: commands run inside a box,
+    which is checked when it is entered, and which ends together with the stack.
     """
 
     module: str

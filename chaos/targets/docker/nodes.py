@@ -9,9 +9,11 @@ from typing import Protocol
 from chaos.model import Node
 from chaos.targets.docker.engine import WAITING
 from chaos.targets.docker.engines import Engines, Per
+from chaos.targets.docker.notes import Notes
 from chaos.targets.docker.policies import Policies
 from chaos.waiting import comes_true
 
+STOPPING = "stopping"  # kind of note: the engine was asked to stop the node
 ENDS_WITHIN = 10.0  # seconds that a signal may take to end a node
 
 
@@ -26,6 +28,7 @@ class Nodes:
 
     def __init__(self, engines: Engines, policies: Per[Policies], lasting: Sequence[Per[Lasting]]) -> None:
         self.engines, self.policies, self._lasting = engines, policies, lasting
+        self._notes = Per(engines, Notes)
 
     async def start(self, nodes: Sequence[Node]) -> None:
         """Start nodes. Idempotent; does not wait for health."""
@@ -68,4 +71,27 @@ class Nodes:
         """
         await self.engines.touch(nodes)
         alive = [c for c in await self.engines.those(nodes) if c.alive]
+        names = [c.node for c in alive]
+        for notes, mine in self._notes.split(nodes):
+            for name in {*mine} & {*names}:
+                await notes.put(STOPPING, name, {})
         await self.engines.each(alive, lambda api, id_: api.stop(id_, timeout=math.ceil(grace)))
+        await self._stopped(names)
+
+    async def stopping(self) -> Sequence[str]:
+        """Names of the nodes that somebody asked the engine to stop who did not wait for it."""
+        return [name for notes in self._notes.all() for name in sorted(await notes.get(STOPPING))]
+
+    async def end_stops(self) -> None:
+        """Cancel pending stops: the engine ends a node at the end of its grace, unless it was killed and started again
+        in the meantime.
+        """
+        noted = await self.stopping()
+        nodes = [node for node, c in await self.engines.standing() if node.name in noted]
+        await self.kill(nodes, "KILL")
+        await self.start(nodes)
+        await self._stopped(noted)
+
+    async def _stopped(self, names: Iterable[str]) -> None:
+        for notes in self._notes.all():
+            await notes.drop(STOPPING, names)

@@ -47,12 +47,18 @@ class Kill(Started, Killing):
 
 
 class Stop(Started, Stopping):
-    """A stopped node is a node that does not run, so the heal of a kill heals it."""
+    """A stopped node is a node that does not run, so the heal of a kill heals it. This one cancels pending stops."""
 
     backend = "docker stop: SIGTERM through the engine, SIGKILL after the grace"
 
     async def stop(self, nodes: Sequence[Node], grace: float) -> None:
         await self._nodes.stop(nodes, grace)
+
+    async def heal(self) -> None:
+        await self._nodes.end_stops()
+
+    async def residue(self) -> Sequence[str]:
+        return [f"{name} is being stopped" for name in await self._nodes.stopping()]
 
 
 class Restart(Started, Restarting):
