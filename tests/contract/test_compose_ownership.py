@@ -20,9 +20,8 @@ from docker.types import IPAMConfig, IPAMPool
 
 from chaos.errors import NotOurs, TargetError
 from chaos.experiment import stack as stackfile
-from chaos.faults.power import Power
 from chaos.place import standing as standing_stacks
-from chaos.protocols.capabilities import CUT, DEPLOY, PAUSE, POWER, STARVE
+from chaos.protocols.capabilities import CUT, DEPLOY, PAUSE, STARVE
 from chaos.protocols.links import Link
 from chaos.targets.compose import command
 from chaos.targets.compose.target import Compose
@@ -441,24 +440,6 @@ def test_an_empty_network_that_a_stack_of_ours_left_behind_is_used(
         run(one.network.close())
         if held == "a claim":
             api.remove_volume(f"{other}-note-owner")
-
-
-def test_a_network_that_somebody_adds_to_a_node_is_found_before_a_fault(
-    standing: Compose, api: APIClient, run: Run
-) -> None:
-    """The file knows nothing of it, and a cut would leave it open. Nothing is cut then, and no node killed."""
-    extra = api.create_network(f"{PREFIX}-extra")["Id"]
-    (web,) = api.containers(filters={"label": standing.engine.nodes()})
-    cut = Link(frozenset({"web"}))
-    run(standing.can.need(CUT).cut("test", [cut]))
-    run(standing.can.need(CUT).join("test", [cut]))
-    api.connect_container_to_network(web["Id"], extra)
-    with pytest.raises(TargetError, match=r"web: .*networks"):
-        run(standing.can.need(CUT).cut("test", [cut]))
-    with pytest.raises(TargetError, match=r"web: .*networks"):
-        run(Power().inject(standing.can.need(POWER), standing.nodes()))
-    assert run(standing.residue()) == [] and run(standing.running(standing.nodes()[0]))
-    api.disconnect_container_from_network(web["Id"], extra, force=True)
 
 
 ANEW = """
