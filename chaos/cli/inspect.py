@@ -107,10 +107,13 @@ def _made(file: Path, target: str | None, posture: str | None, sets: tuple[str, 
     return made
 
 
-@click.command("schema", epilog="Example: chaos schema > experiment.schema.json")
-def schema_command() -> None:
-    """Print the JSON Schema of experiment files, for editors that complete and check YAML."""
-    from chaos.experiment.schema import schema
+@click.command(
+    "schema", epilog="Examples: chaos schema > experiment.schema.json · chaos schema chaos.yaml > chaos.schema.json"
+)
+@click.argument("of", type=click.Choice(["experiment", "chaos.yaml"]), default="experiment")
+def schema_command(of: str) -> None:
+    """Print the JSON Schema of experiment files, or of chaos.yaml, for editors that complete and check YAML."""
+    from chaos.experiment.schema import beside_the_stack, schema
     from chaos.record.store import pretty
 
-    sys.stdout.write(pretty(schema()).decode())
+    sys.stdout.write(pretty(schema() if of == "experiment" else beside_the_stack()).decode())

@@ -29,6 +29,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 _PROJECT = "chaos.project"  # key of the context's `meta`: the value of --project
 
 
+def _default() -> Path:
+    from chaos.experiment import stack
+
+    return stack.default()
+
+
 def _stack_file(ctx: click.Context, param: click.Parameter, value: Path) -> Path:
     return Path(naming.PROJECT + ctx.meta[_PROJECT]) if ctx.meta.get(_PROJECT) else value
 
@@ -38,7 +44,7 @@ stack_option = click.option(
     "stack_file",
     type=click.Path(path_type=Path),
     callback=_stack_file,
-    default=naming.stack_file,
+    default=_default,
     show_default="as Compose finds it",
     help="The stack's Compose file.",
 )

@@ -1,4 +1,5 @@
-"""JSON Schema of experiment files, for editors, with the parameters of each fault and check, their units and limits."""
+"""JSON Schemas for editors: of experiment files, with the parameters, units and limits of faults and checks, and of
+chaos.yaml."""
 
 from __future__ import annotations
 
@@ -10,6 +11,12 @@ import msgspec
 from chaos import registry, units
 from chaos.experiment import extensions
 from chaos.experiment.file import OWN, Experiment
+from chaos.experiment.overlay import Overlay
+
+
+def beside_the_stack() -> Mapping[str, Any]:
+    """JSON Schema of chaos.yaml."""
+    return msgspec.json.schema(Overlay)
 
 
 def schema() -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from chaos import naming, redaction, yamlfile
 from chaos.errors import BadExperiment
-from chaos.experiment import stack_form
+from chaos.experiment import overlay, stack_form
 from chaos.experiment.plan import Plan
 from chaos.model import Node
 from chaos.units import duration
@@ -140,10 +140,20 @@ class Stack:
         return redaction.Hider(found, names | (plan.names if plan else set()))
 
 
+def default() -> Path:
+    """The Compose file that chaos.yaml names first, else the one that Compose would take. Raises BadExperiment."""
+    found = naming.stack_file()
+    return found.parent / (overlay.read(found.parent)[0].compose or [found.name])[0]
+
+
 def files(path: Path) -> Sequence[Path]:
-    """`path` as an absolute path, and the override beside it."""
-    override = naming.override_of(path.resolve())
-    return [path.resolve(), *([override] if override else [])]
+    """`path` as an absolute path, and what is merged into it: as chaos.yaml says, else the override beside it."""
+    path = path.resolve()
+    named = [path.parent / name for name in overlay.read(path.parent)[0].compose or ()]
+    if path in named[:1]:
+        return named
+    override = naming.override_of(path)
+    return [path, *([override] if override else [])]
 
 
 def read(
@@ -164,7 +174,8 @@ def read(
     if strict and len(files(path)) > 1:
         raise BadExperiment(f"{files(path)[1]}: only Compose merges it into {path.name}; use --target compose")
     written = _document(path, whole=resolve is None) if written is None else written
-    extension = written.get("x-chaos") or {}
+    noted, more = overlay.read(path.resolve().parent)
+    extension = {**(written.get("x-chaos") or {}), **more}
     settings = _settings(path, extension, posture, sets or {})
     profiles = tuple(sorted(k for k, v in settings.items() if v is True))
     variables = {k.upper(): str(int(v) if isinstance(v, bool) else v) for k, v in settings.items()}
@@ -205,11 +216,15 @@ def read(
     if problems:
         raise BadExperiment(*problems)
     others = [(name, spec) for name, spec in (written.get("services") or {}).items() if name not in raw]
-    elsewhere = tuple(_node(name, _pairs(spec.get("labels"))) for name, spec in others if isinstance(spec, dict))
+    elsewhere = [_node(name, _pairs(spec.get("labels"))) for name, spec in others if isinstance(spec, dict)]
+    replicated = {name: one.service for name, one in services.items() if one.service}
+    every = [*(one.node for one in services.values()), *elsewhere]
+    said = overlay.nodes(noted, path.resolve().parent, every, replicated)
+    services = {name: replace(one, node=said[name]) for name, one in services.items()}
     named = str(_interpolate(written.get("name") or "", {**(environ or {}), **variables}))
     return Stack(
-        path.resolve(), services, settings, variables, profiles, extension, _gateway(doc), named, elsewhere,
-        jobs, doc if resolve else None,
+        path.resolve(), services, settings, variables, profiles, extension, _gateway(doc), named,
+        tuple(said[node.name] for node in elsewhere), jobs, doc if resolve else None,
     )  # fmt: skip
 
 
