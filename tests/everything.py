@@ -1,11 +1,12 @@
 """`make test`: every test that this machine can run. Ends with the first exit code that is not 0.
 
-Contracts of the Docker engine spend most of their time waiting for it, so they run beside the other tests; their output
-follows when both have ended. Whole runs come last, one at a time: they measure, and share the port of the metrics.
+Contracts of the Docker engine and most whole runs wait for something most of their time, so they run beside the other
+tests; their output follows when all have ended. Runs that measure come last, one at a time (marker `alone`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -14,22 +15,34 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTEST = (sys.executable, "-m", "pytest")
-PARTS = ("tests", "--ignore=tests/e2e", "-m")
+CONTRACTS = ("tests", "--ignore=tests/e2e", "-m")
+SLOW = "--durations=20"
+BESIDE = {
+    "the contracts of the Docker engine": (*CONTRACTS, "engine", SLOW),
+    "whole runs that measure nothing": ("tests/e2e", "-m", "not alone", SLOW),
+}
 
 
 def main() -> int:
     interrupted: list[int] = []
     signal.signal(signal.SIGINT, lambda *_: interrupted.append(130))  # it reaches the tests too: they end, and we wait
-    with tempfile.TemporaryFile() as said:
-        engine = subprocess.Popen([*PYTEST, *PARTS, "engine"], cwd=ROOT, stdout=said, stderr=said)
-        others = subprocess.Popen([*PYTEST, *PARTS, "not engine"], cwd=ROOT).wait()
-        print("waiting for the contracts of the Docker engine", flush=True)
-        contracts = engine.wait()
-        said.seek(0)
-        sys.stdout.buffer.write(said.read())
-        sys.stdout.flush()
-    runs = 0 if interrupted else subprocess.Popen([*PYTEST, "tests/e2e", "--durations=60"], cwd=ROOT).wait()
-    return next((code for code in (*interrupted, others, contracts, runs) if code), 0)
+    codes: list[int] = []
+    with contextlib.ExitStack() as left:
+        logs = {what: left.enter_context(tempfile.TemporaryFile()) for what in BESIDE}
+        beside = {
+            what: subprocess.Popen([*PYTEST, *words], cwd=ROOT, stdout=logs[what], stderr=logs[what])
+            for what, words in BESIDE.items()
+        }
+        codes.append(subprocess.Popen([*PYTEST, *CONTRACTS, "not engine"], cwd=ROOT).wait())
+        for what, process in beside.items():
+            print(f"waiting for {what}", flush=True)
+            codes.append(process.wait())
+            logs[what].seek(0)
+            sys.stdout.buffer.write(logs[what].read())
+            sys.stdout.flush()
+    if not interrupted:
+        codes.append(subprocess.Popen([*PYTEST, "tests/e2e", "-m", "alone", SLOW], cwd=ROOT).wait())
+    return next((code for code in (*interrupted, *codes) if code), 0)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ PARTITION = """
 name: partition
 claim: Nobody reaches api, and then everybody does.
 load: {users: users.py, count: 5, rate: 20/s, floor: 5/s}
+steady: {for: 2s}
+recover: 3s
 timeline: [{at: 1s, for: 2s, fault: partition, where: {name: api}}]
 checks: [{availability: {journey: front, phase: after, at_least: 99%}}]
 """

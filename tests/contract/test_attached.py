@@ -68,6 +68,7 @@ name: theirs
 claim: Nobody reaches api, and then everybody does.
 load: {users: users.py, count: 5, rate: 20/s, floor: 5/s}
 steady: {for: 2s}
+recover: 3s
 timeline:
   - {at: 1s, for: LONG, fault: partition, where: {name: api}}
   - {at: 1s, for: LONG, fault: kill, where: {name: front-2}}

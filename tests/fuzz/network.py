@@ -54,7 +54,7 @@ def _segments(draw: inputs.Draw) -> bytes:
     head += struct.pack(">BBHHH", offset << 4, draw(st.integers(0, 63)), 0, 0, 0)
     ihl = draw(st.one_of(st.just(5), st.integers(0, 15)))
     fragment, protocol = draw(st.sampled_from([0, 0x4000, 0x2001])), draw(st.sampled_from([6, 6, 6, 17, 0]))
-    length = 20 + len(head + options + data)
+    length = min(20 + len(head + options + data), 0xFFFF)
     ip = struct.pack(">BBHHHBBH", 4 << 4 | ihl, 0, length, 0, fragment, 64, protocol, 0)
     whole = bytes(ip + socket.inet_aton(here) + socket.inet_aton(there) + head + options + data)
     return whole[: draw(st.one_of(st.just(len(whole)), st.integers(20, 64)))]

@@ -91,6 +91,15 @@ def _containers(file: Path) -> None:
         assert Compose(found, project="chaos-fuzz").nodes() == found.nodes
 
 
+def overlay(data: bytes) -> None:
+    """Beside the stack, which is planned with it."""
+    p = place()
+    _put(p.root / "chaos.yaml", data)
+    _expect(p.command("plan", "node-kill", "--target", "process"), 0, 2, 64)
+    _containers(p.root / "docker-compose.yml")
+    (p.root / "chaos.yaml").unlink()
+
+
 def dossier(data: bytes) -> None:
     """Told, told to programs, and carried along by a plan."""
     p = place()
@@ -171,10 +180,18 @@ def state(data: bytes) -> None:
     shutil.rmtree(p.root / ".chaos")
 
 
+OVERLAY = b"""
+nodes: {"chat*": {component: chat, owner: messaging}, feed-a: {zone: a}}
+zones: {a: [chat-a, "gateway-*"], b: [chat-b]}
+replicas: spread
+compose: [docker-compose.yml, more.yml]
+x-chaos: {network: {between_zones: 5ms}, postures: {one: {lanes: 1}}}
+"""
 KINDS = (
     Kind("experiment", inputs.yaml_files(_texts("experiments/*.yaml")), experiment, 40),
     Kind("stack", inputs.yaml_files(_texts("docker-compose.yml", "examples/shop/docker-compose.yml",
     "tests/contract/stack.yml")), stack, 25),
+    Kind("overlay", inputs.yaml_files([OVERLAY]), overlay, 25),
     Kind("dossier", inputs.yaml_files(_texts("seeds/*.yaml")), dossier, 25),
     Kind("suite", inputs.yaml_files(_texts("experiments/suites/*.yaml")), suite, 25),
     Kind("simulation", inputs.yaml_files(_texts("experiments/simulations/*.yaml")), simulation, 25),
