@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from chaos.experiment.plan import LoadSpec
 from chaos.judge.assumptions.effective import Effective
 from chaos.judge.assumptions.floor import Floor
@@ -55,6 +57,15 @@ def test_steady_is_broken_by_one_journey(says: Says) -> None:
     assert found.verdict is INCONCLUSIVE
     says(found.summary)
     assert found.evidence == ("ops:121",)
+
+
+def test_an_unsteady_journey_says_its_commonest_error(says: Says) -> None:
+    """A mistake in a users' file fails every operation in the same way."""
+    errors = ((-5, "timed out"), (-4, "TypeError: x"), (-3, "TypeError: x"))
+    failed = [msgspec.structs.replace(op(t, "info", "mail"), error=e) for t, e in errors]
+    found = Steady().check(journal([*outage(1, 1), *failed]))
+    assert "TypeError: x" in found.summary and "timed out" not in found.summary
+    says(found.summary)
 
 
 def test_steady_says_nothing_without_operations() -> None:
