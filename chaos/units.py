@@ -248,3 +248,8 @@ def in_words(seconds: float) -> str:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def both(seconds: float, scale: float) -> str:
+    """The time in run seconds, and in incident time if the run is scaled."""
+    return f"{seconds:.2f} s" if scale == 1 else f"{in_words(seconds * scale)} of incident time ({seconds:.2f} s)"

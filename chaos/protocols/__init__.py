@@ -142,6 +142,7 @@ class Checker(Protocol):
     probe: ClassVar[str] = ""  # kind of the probe whose samples it reads; its field `name` is then the probe's name
     convicts_early: ClassVar[bool] = False  # also in a run stopped early: the rest could not change the result
     convicts_starved: ClassVar[bool] = False  # also on a machine without enough processor time
+    of_users: ClassVar[bool] = False  # it judges users' operations, so it is refused in an experiment without a load
 
     def check(self, journal: Journal) -> Finding: ...  # pure; evidence names lines
 

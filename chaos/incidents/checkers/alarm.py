@@ -23,6 +23,7 @@ from chaos.units import Count
 @final
 @dataclass(frozen=True)
 class Alarm(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = "an alarm was raised without an outage, or an outage raised no alarm"
     looser: ClassVar = {"false_alarms": 1, "unseen": 1}
 

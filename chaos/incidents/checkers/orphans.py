@@ -21,6 +21,7 @@ from chaos.units import Count, Seconds
 @final
 @dataclass(frozen=True)
 class Orphans(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = "users lost other journeys than the roster predicts"
     least: ClassVar = ENOUGH
     fewer: ClassVar = (

@@ -19,6 +19,7 @@ from chaos.units import Ratio
 @final
 @dataclass(frozen=True)
 class Availability(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = "fewer operations succeeded"
     looser: ClassVar = {"at_least": -1}
 

@@ -22,6 +22,7 @@ from chaos.units import Amount
 @final
 @dataclass(frozen=True)
 class Delivery(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = (
         "more acknowledged writes are missing (`lost`), refused ones are present (`ghost`), or some are present twice"
     )

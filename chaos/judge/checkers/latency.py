@@ -24,6 +24,7 @@ from chaos.units import Milliseconds
 @final
 @dataclass(frozen=True)
 class Latency(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = "answers took longer, from the **intended** start"
     looser: ClassVar = {"p50_ms": 1, "p95_ms": 1, "p99_ms": 1}
 

@@ -11,12 +11,13 @@ from chaos.model import Finding, Verdict
 from chaos.protocols import Checker
 from chaos.record.evidence import cite, too_few
 from chaos.record.journal import Journal
-from chaos.units import Seconds, in_words
+from chaos.units import Seconds, both
 
 
 @final
 @dataclass(frozen=True)
 class Recovery(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = "users did not recover in time, counted from their first failed operation"
     looser: ClassVar = {"within": 1}
     convicts_early: ClassVar = True
@@ -29,7 +30,7 @@ class Recovery(Checker):
         n = sum(p != "before" for _, _, p in studied(journal, self.journey))
         if thin := too_few(name, n, self.least, f"operations of {self.journey} since the first fault"):
             return thin
-        o, wanted = outage(journal, self.journey), _both(self.within, journal.plan.scale)
+        o, wanted = outage(journal, self.journey), both(self.within, journal.plan.scale)
         if o is None:
             return Finding(name, Verdict.PASS, f"none of {n:,} operations failed, wanted back within {wanted}")
         if o.back is None:
@@ -41,11 +42,6 @@ class Recovery(Checker):
         took = o.back - o.start
         grain = resolution(journal, self.journey)
         known = f", known to {grain:.2f} s" if grain else ""
-        summary = f"back after {_both(took, journal.plan.scale)}, wanted within {wanted}{known}"
+        summary = f"back after {both(took, journal.plan.scale)}, wanted within {wanted}{known}"
         verdict = Verdict.PASS if took <= self.within else Verdict.FAIL
         return Finding(name, verdict, summary, cite(ops=o.failed))
-
-
-def _both(seconds: float, scale: float) -> str:
-    """The time in run seconds, and in incident time if the run is scaled."""
-    return f"{seconds:.2f} s" if scale == 1 else f"{in_words(seconds * scale)} of incident time ({seconds:.2f} s)"

@@ -18,6 +18,7 @@ from chaos.units import Ratio
 @final
 @dataclass(frozen=True)
 class Sessions(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = "fewer of the users who were logged in before the first fault stayed logged in"
     looser: ClassVar = {"at_least": -1}
 

@@ -20,6 +20,7 @@ from chaos.units import Ratio, Seconds, in_words
 @final
 @dataclass(frozen=True)
 class Staleness(Checker):
+    of_users: ClassVar = True
     fails: ClassVar = "a greater share of refreshes showed older content"
     looser: ClassVar = {"at_most": 1, "older_than": 1}
 

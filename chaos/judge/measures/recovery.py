@@ -12,10 +12,10 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from chaos.judge import beside
 from chaos.judge.measures.phases import studied
-from chaos.model import Op
 from chaos.record.findings import Outage as Measured
 from chaos.record.journal import Journal, Line
 
@@ -43,36 +43,58 @@ class Outage:
         return (self.seen if self.back is None else self.back) - self.start
 
 
+class Reply(NamedTuple):
+    """An operation, or an answer to a probe, for the purpose of outages."""
+
+    line: Line
+    t: float
+    ok: bool
+
+
 def outages(journal: Journal, journey: str) -> tuple[Outage, ...]:
     """Every outage since the first fault, in order. Operations are placed at their intended start."""
-    ops = sorted(((n, op) for n, op, p in studied(journal, journey) if p != "before"), key=lambda x: (x[1].t, x[0]))
     seen = max((op.t for _, op in journal.operations()), default=0.0)
-    stretch = _Stretch([op for _, op in ops], journal.plan.hold, seen)
-    found, i = [], 0
-    while i < len(ops):
-        if ops[i][1].ok:
-            i += 1
-            continue
-        j = next((j for j in range(i + 1, len(ops)) if stretch.good(j)), len(ops))
-        failed = tuple(n for n, op in ops[i:j] if not op.ok)
-        last_failed = max(op.t for _, op in ops[i:j] if not op.ok)
-        back, line = (ops[j][1].t, ops[j][0]) if j < len(ops) else (None, None)
-        found.append(Outage(ops[i][1].t, last_failed, back, seen, failed, j - i, line))
-        i = stretch.end(j) if j < len(ops) else j  # failures inside a good period are within the one percent it allows
-    return tuple(found)
+    return spells(_since(journal, journey), journal.plan.hold, seen)
 
 
 def outage(journal: Journal, journey: str) -> Outage | None:
     """All outages of a journey as one: from the first failed operation to the return that counts."""
-    found = outages(journal, journey)
+    return joined(outages(journal, journey), _since(journal, journey), journal.plan.hold)
+
+
+def _since(journal: Journal, journey: str) -> list[Reply]:
+    """The operations since the first fault, in order."""
+    found = [Reply(n, op.t, op.ok) for n, op, p in studied(journal, journey) if p != "before"]
+    return sorted(found, key=lambda r: (r.t, r.line))
+
+
+def spells(replies: Sequence[Reply], hold: float, seen: float) -> tuple[Outage, ...]:
+    """Every outage in these replies, which are in order. `seen`: the time until which there is data."""
+    stretch = _Stretch(replies, hold, seen)
+    found, i = [], 0
+    while i < len(replies):
+        if replies[i].ok:
+            i += 1
+            continue
+        j = next((j for j in range(i + 1, len(replies)) if stretch.good(j)), len(replies))
+        failed = tuple(r.line for r in replies[i:j] if not r.ok)
+        last_failed = max(r.t for r in replies[i:j] if not r.ok)
+        back, line = (replies[j].t, replies[j].line) if j < len(replies) else (None, None)
+        found.append(Outage(replies[i].t, last_failed, back, seen, failed, j - i, line))
+        i = stretch.end(j) if j < len(replies) else j  # failures inside a good period are within the one percent
+    return tuple(found)
+
+
+def joined(found: Sequence[Outage], replies: Sequence[Reply], hold: float) -> Outage | None:
+    """All outages as one: from the first failure to the return that counts. None if there is none."""
     if not found:
         return None
     worst = max(o.length for o in found)
-    counted = [k for k, o in enumerate(found) if o.length >= min(journal.plan.hold, worst)]
+    counted = [k for k, o in enumerate(found) if o.length >= min(hold, worst)]
     last = found[counted[-1]]
     failed = tuple(n for o in found[: counted[-1] + 1] for n in o.failed)
     until = last.seen if last.back is None else last.back
-    n = sum(found[0].start <= op.t < until for _, op, p in studied(journal, journey) if p != "before")
+    n = sum(found[0].start <= r.t < until for r in replies)
     return Outage(found[0].start, last.last_failed, last.back, last.seen, failed, max(n, len(failed)), last.returned)
 
 
@@ -124,9 +146,9 @@ def return_fractions(journal: Journal, outages: Outages) -> dict[str, float | No
 class _Stretch:
     """Tells in logarithmic time whether the `hold` seconds that start at an operation are good."""
 
-    def __init__(self, ops: Sequence[Op], hold: float, seen: float) -> None:
-        self.times = [op.t for op in ops]
-        self.oks = [0, *accumulate(int(op.ok) for op in ops)]
+    def __init__(self, replies: Sequence[Reply], hold: float, seen: float) -> None:
+        self.times = [r.t for r in replies]
+        self.oks = [0, *accumulate(int(r.ok) for r in replies)]
         self.hold, self.seen = hold, seen
 
     def end(self, j: int) -> int:
