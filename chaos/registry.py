@@ -1,6 +1,6 @@
 """Finds plug-ins: a name in YAML is a file stem, `fault: pause` means the one public class of chaos/faults/pause.py.
 
-Other packages add theirs by an entry point: in the group chaos.faults, chaos.probes, chaos.checkers,
+Other packages add theirs by an entry point: in the group chaos.faults, chaos.probes, chaos.questions, chaos.checkers,
 chaos.assumptions, chaos.measures, chaos.dossiers, chaos.reports or chaos.extensions, a name and the class that it
 means, `disk-slow = "my_package.faults:DiskSlow"`. Our own incidents are added so. Nothing in a YAML file names a
 module.
@@ -55,7 +55,8 @@ def load(package: str, name: str) -> type[Any]:
 
 def _own(package: str) -> list[str]:
     found: ModuleType = importlib.import_module(package)
-    stems = (m.name for m in pkgutil.iter_modules(found.__path__) if not m.name.startswith("_"))
+    modules = (m for m in pkgutil.iter_modules(found.__path__) if not m.ispkg)
+    stems = (m.name for m in modules if not m.name.startswith("_"))
     return [stem.replace("_", "-") for stem in stems]
 
 

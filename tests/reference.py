@@ -21,6 +21,7 @@ from chaos.experiment import stack as stackfile
 from chaos.experiment.schema import schema
 from chaos.model import Verdict
 from chaos.protocols import Checker, Measure
+from chaos.protocols.questions import Question
 from chaos.protocols.table import Key, Refusal
 from chaos.record import findings
 from chaos.targets.compose.target import Compose
@@ -62,6 +63,18 @@ def checks() -> str:
         for name in registry.names(package):
             cls = registry.load(package, name)
             lines += [f"### {name}", registry.summary(cls), "", *_parameters(cls), _least(cls), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def probes() -> str:
+    lines = ["# Probes", "", MADE, "", "What a probe of `probes:` can ask ([Probes](../guide/probes.md)).", ""]
+    for name in registry.names("chaos.probes.questions"):
+        cls: type[Question[Any]] = registry.load("chaos.probes.questions", name)
+        lines += [f"## {name}", registry.summary(cls), "", *_parameters(cls)]
+        alone = f" `{cls.bare}` may be written alone: `{name}: …`." if cls.bare else ""
+        by = "the prober, a program among the users" if cls.of_users else "the harness"
+        lines += [f"Bad when {cls.fails}. Asked by {by}.{alone}"]
+        lines += [f"Needs `{cls.needs.name}`: {_where(cls.needs)}.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -192,6 +205,7 @@ def experiments_guide() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "faults.md": faults,
     "checks.md": checks,
+    "probes.md": probes,
     "schema.md": schema_page,
     "metrics.md": metrics,
     "measures.md": measures,

@@ -234,9 +234,11 @@ def make_plan(
     from chaos.experiment import extensions, planning, users, xfail
     from chaos.experiment.programs import programs
 
-    folder = stack.root / "experiments"
-    file_of_users = naming.file(f"{file}: load.users", folder, experiment.load.users, file.parent, folder, stack.root)
-    known = users.read(file_of_users)  # everything else about the file is checked by the load when the stack is up
+    known = None
+    if (load := experiment.load) is not None:
+        folder = stack.root / "experiments"
+        file_of_users = naming.file(f"{file}: load.users", folder, load.users, file.parent, folder, stack.root)
+        known = users.read(file_of_users)  # everything else about it is checked by the load when the stack is up
     settings: Mapping[str, Any] = {**stack.settings, "short": short}
     choices = planning.Choices(
         seed=seed,

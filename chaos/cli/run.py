@@ -196,9 +196,11 @@ class _Session:
         from chaos import registry
         from chaos.experiment import sense
         from chaos.load.locustload import LocustLoad
+        from chaos.load.nobody import Nobody
         from chaos.observe.live.progress import Progress
         from chaos.observe.metrics import listen
         from chaos.probes import machine
+        from chaos.probes.prober.watch import Watch
         from chaos.protocols.capabilities import HOST
         from chaos.run.lease import Lease
         from chaos.run.orchestrator import run as orchestrate
@@ -212,9 +214,13 @@ class _Session:
         out.hide(hider)
         target = known.make(self.kind, self.stack, run / "logs", lambda text: progress.note(hider.text(text)))
         named = sorted({name for _, name in sense.journeys(plan)})
-        load = LocustLoad(target.can.need(HOST), plan.load, run, self.stack.root, steady=plan.steady, journeys=named)
+        load: Load = Nobody(plan.steady)
+        if plan.load.users:
+            hosting = target.can.need(HOST)
+            load = LocustLoad(hosting, plan.load, run, self.stack.root, steady=plan.steady, journeys=named)
         faults = {s.id: registry.build(registry.load("chaos.faults", s.fault), s.params) for s in plan.steps}
-        probes = [registry.load("chaos.probes", p.kind)(target, p.name, p.every, **p.params) for p in plan.probes]
+        measured = [p for p in plan.probes if p.within is None]
+        probes = [registry.load("chaos.probes", p.kind)(target, p.name, p.every, **p.params) for p in measured]
         probes += [machine.Machine(target)] if machine.STAT.exists() else []
 
         def seen() -> Mapping[str, tuple[int, int]]:
@@ -235,7 +241,15 @@ class _Session:
             conditions = [_stop_condition(spec, target, load) for spec in plan.stops]
             triggers = {s.id: _stop_condition(s.until, target, load) for s in plan.steps if s.until}
             participants = Participants(
-                target, faults, load, probes, self.place.owned, conditions, Lease(watchdog), triggers
+                target,
+                faults,
+                load,
+                probes,
+                self.place.owned,
+                conditions,
+                Lease(watchdog),
+                triggers,
+                Watch(plan.probes, target, run),
             )
             with interruptible() as interruption, contextlib.closing(recorder):
                 try:

@@ -88,7 +88,8 @@ class Experiment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     claim: str
     timeline: Sequence[Entry]
     checks: Sequence[Mapping[str, Any]]
-    load: Users
+    load: Users | None = None  # without it, the verdict rests on probes and on what checks measure themselves
+    probes: Sequence[Mapping[str, Any]] = ()  # questions with a tolerance, each with a name
     # Incident seconds per run second; the timeline and the checks are then in incident time.
     scale: Annotated[float, msgspec.Meta(ge=1e-6, le=1e9)] = 1.0
     stack: StackChoice = msgspec.field(default_factory=StackChoice)

@@ -56,7 +56,7 @@ class Peak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoadSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    users: str  # locustfile, relative to experiments/
+    users: str  # locustfile, relative to experiments/; empty: the experiment has no load
     count: int  # users
     rate: float  # operations a second, all journeys together
     floor: float  # a run with a lower rate is INCONCLUSIVE
@@ -64,11 +64,12 @@ class LoadSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peak: Peak | None = None
 
 
-class ProbeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: str  # file stem in chaos/probes
+class ProbeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    kind: str  # file stem in chaos/probes/questions if it has a tolerance, else in chaos/probes
     name: str
     every: float  # seconds
     params: Mapping[str, Any]
+    within: float | None = None  # seconds that an answer may take; None: it has no tolerance, and measures a value
 
 
 class CheckSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +112,7 @@ class StopSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{value:.1%}" if self.kind == "success" else f"{value:g}"
 
 
-Kind = Literal["load", "operator", "node", "health check", "build", "mount", "privilege", "machine"]
+Kind = Literal["load", "operator", "probe", "node", "health check", "build", "mount", "privilege", "machine"]
 
 
 class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -177,7 +178,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The plan for display and storage: without secrets in settings and parameters, and without those that `also`
         knows.
         """
-        found = [*secrets(self.settings), *(text for step in self.steps for text in secrets(step.params))]
+        given = (*(step.params for step in self.steps), *(probe.params for probe in self.probes))
+        found = [*secrets(self.settings), *(text for params in given for text in secrets(params))]
         own = Hider(found, self.names)
 
         def hide(value: Any) -> Any:
@@ -188,6 +190,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             claim=hide(self.claim),
             settings=hide(mapping(self.settings)),
             steps=tuple(msgspec.structs.replace(s, params=hide(mapping(s.params))) for s in self.steps),
+            probes=tuple(msgspec.structs.replace(p, params=hide(mapping(p.params))) for p in self.probes),
             acts=tuple(msgspec.structs.replace(a, command=tuple(hide(a.command))) for a in self.acts),
             left_out=tuple(hide(self.left_out)),
             programs=tuple(msgspec.structs.replace(p, what=hide(p.what)) for p in self.programs),

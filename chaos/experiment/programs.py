@@ -21,6 +21,10 @@ def _programs(stack: Stack, plan: Plan, containers: bool) -> Iterator[Program]:
         yield Program("load", f"experiments/{plan.load.users}")
     for act in plan.acts:
         yield Program("operator", f"{act.name}: {shlex.join(act.command)}", act.nodes)
+    for probe in plan.probes:
+        if probe.kind == "exec":
+            command = f"{probe.name}: {shlex.join(probe.params['run'])}"
+            yield Program("probe", command, (str(probe.params["node"]),))
     for step in plan.steps:
         if ask := step.params.get("ask"):
             yield Program("operator", f"{step.id}: {shlex.join(ask)}", step.nodes)

@@ -19,6 +19,9 @@ def beside_the_stack() -> Mapping[str, Any]:
     return msgspec.json.schema(Overlay)
 
 
+QUESTIONS = "chaos.probes.questions"
+
+
 def schema() -> Mapping[str, Any]:
     found = msgspec.json.schema(Experiment)
     entry, experiment = found["$defs"]["Entry"], found["$defs"]["Experiment"]
@@ -26,8 +29,28 @@ def schema() -> Mapping[str, Any]:
     entry["allOf"] = [_with(name) for name in registry.names("chaos.faults")]
     checks = {name: _parameters("chaos.judge.checkers", name) for name in registry.names("chaos.judge.checkers")}
     experiment["properties"]["checks"]["items"] = {"type": "object", "properties": checks}
+    experiment["properties"]["probes"]["items"] = _probe(found["$defs"]["Steady"]["properties"]["for"])
     _add_blocks(found)
     return found
+
+
+def _probe(duration: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry of `probes`. Parameters stand in a mapping, or one of them alone and the others beside it."""
+    written = {key: value for key, value in duration.items() if key != "default"}
+    found: dict[str, Any] = {
+        "name": {"type": "string"},
+        "every": written,
+        "within": written,
+        "when": {"type": "object"},
+    }
+    names = registry.names(QUESTIONS)
+    for name in names:
+        inside = _parameters(QUESTIONS, name)
+        bare = registry.load(QUESTIONS, name).bare
+        found |= {key: form for key, form in inside["properties"].items() if key != bare and key not in found}
+        found[name] = {"anyOf": [inside, inside["properties"][bare]]} if bare else inside
+    one = [{"required": [name]} for name in names]
+    return {"type": "object", "properties": found, "required": ["name"], "oneOf": one, "additionalProperties": False}
 
 
 def _add_blocks(found: dict[str, Any]) -> None:

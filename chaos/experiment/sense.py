@@ -14,6 +14,8 @@ from chaos.experiment.users import Users
 ALL = "all"  # instead of a journey
 COUNTED = re.compile(r".*_(total|count|bucket)")  # Prometheus' names of counters, which start at 0
 MOST = 50_000_000  # operations; all are drawn before a run starts, and read when it is judged
+MOST_ANSWERS = 1_000_000  # of one probe; all are in the journal
+ANSWERS = 5  # of a probe in one phase; with fewer nothing is judged
 SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 Problem = tuple[str, str]  # place, and message
@@ -38,6 +40,57 @@ def problems(plan: Plan, users: Users | None) -> Iterator[Problem]:
         if stop.kind == "success" and stop.below == 0:
             yield stop.id, "below: found 0, which no share of operations is; expected more"
     yield from _load(plan)
+    yield from _probes(plan)
+    if not plan.load.users:
+        yield from _without_users(plan)
+
+
+def _probes(plan: Plan) -> Iterator[Problem]:
+    """Probes with a tolerance, and the checks that judge their answers."""
+    asked = [p for p in plan.probes if p.within is not None]
+    others = [p.name for p in plan.probes if p.within is None]
+    others += [s.id for s in (*plan.stops, *(s.until for s in plan.steps if s.until))]
+    span = plan.steady + plan.onset
+    for probe in asked:
+        where = f"probe {probe.name}"
+        if probe.name in others:
+            yield (
+                where,
+                f"{probe.name!r} is the name of a check's or a condition's own samples; choose another",
+            )
+        if not probe.every:
+            continue  # reported already
+        if (n := int(span / probe.every)) < ANSWERS:
+            words = (
+                f"found every {probe.every:g} s, which gives {n} answers before the first fault, at {plan.onset:g} s"
+            )
+            yield where, f"{words}; expected {ANSWERS}: ask more often, or make `steady.for` longer"
+        if (span + plan.length + plan.recover) / probe.every > MOST_ANSWERS:
+            yield where, f"every: found more than {MOST_ANSWERS:,} answers in this run, expected a longer interval"
+    for check in plan.checks:
+        if check.check == "probe":
+            yield from ((place(check), words) for words in _judged(plan, check, [p.name for p in asked]))
+
+
+def _judged(plan: Plan, check: CheckSpec, known: list[str]) -> Iterator[str]:
+    name, within = str(check.params["name"]), check.params.get("back_within")
+    if name not in known:
+        yield f"name: no probe {name!r} under `probes:` applies here; {registry.hint(name, known)}"
+    lasts = plan.length + plan.recover - plan.onset
+    if isinstance(within, int | float) and plan.steps and within + plan.hold > lasts:
+        found = f"found {within:g} s, and the run ends {lasts:g} s after the first fault"
+        yield f"back_within: {found}, too early for it to fail with `hold` {plan.hold:g} s; make `recover` longer"
+
+
+def _without_users(plan: Plan) -> Iterator[Problem]:
+    """What judges users' operations, in an experiment without any."""
+    do = "add a `load:`, or judge a probe: `probe: {name: …, at_least: 99%}`"
+    for check in plan.checks:
+        if registry.load("chaos.judge.checkers", check.check).of_users or check.params.get("per"):
+            yield place(check), f"{check.check} judges users' operations, and the experiment has no load; {do}"
+    for stop in (*plan.stops, *(s.until for s in plan.steps if s.until)):
+        if stop.kind == "success":
+            yield stop.id, f"success: counts users' operations, and the experiment has no load; {do}"
 
 
 def _load(plan: Plan) -> Iterator[Problem]:
@@ -115,7 +168,8 @@ def _empty(plan: Plan, check: CheckSpec) -> Iterator[str]:
     """A phase without operations or samples."""
     first = min((s.at for s in plan.steps), default=None)
     last = max((s.end for s in plan.steps), default=0.0)
-    sampled = any(p.name == check.params.get("name") for p in plan.probes)  # probes start with the timeline
+    # Probes without a tolerance start with the timeline.
+    sampled = any(p.name == check.params.get("name") and p.within is None for p in plan.probes)
     begins = 0.0 if sampled else -plan.steady
     ends = {"before": first if first is not None else 0.0, "after": plan.length + plan.recover}
     match check.params["phase"]:

@@ -41,6 +41,7 @@ Damage = Annotated[int, _figure("writes", "more", never=True)]
 Unread = Annotated[int, _figure("writes", "more")]
 Value = Annotated[float, _figure("as its probe has it")]
 Samples = Annotated[int, _figure("samples")]
+Bad = Annotated[int, _figure("samples", "more")]
 People = Annotated[int, _figure("people")]
 Count = Annotated[int, _figure("reports")]
 
@@ -185,6 +186,20 @@ class Sampled(msgspec.Struct, frozen=True, omit_defaults=True):
     after: Range | None = None
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """Answers to a probe with a tolerance: the share of good ones by phase, null if there were none."""
+
+    before: Rate | None = None
+    during: Rate | None = None
+    after: Rate | None = None
+    n: Samples = 0
+    bad: Bad = 0  # since the first fault
+    unseen: Samples = 0  # questions that could not be asked, which says nothing about the system
+
+    def of(self, phase: str) -> float | None:
+        return {"before": self.before, "during": self.during, "after": self.after}[phase]
+
+
 class Region(msgspec.Struct, frozen=True):
     n: Count = 0
     shares: Mapping[str, Share] = {}  # of the outage reports of its form
@@ -232,7 +247,9 @@ class Measures(msgspec.Struct, frozen=True, omit_defaults=True):
     staleness: Mapping[str, Staleness] = {}
     reports: Reports | None = None
     servers_back: tuple[tuple[Moment, Share], ...] = ()  # at each increase of the share of boot units that were back
-    probes: Mapping[str, Sampled] = {}
+    probes: Mapping[str, Sampled] = {}  # values, of probes that have any
+    probe_availability: Mapping[str, Asked] = {}  # by probe with a tolerance
+    probe_rto_s: Mapping[str, Away | None] = {}  # 0: no bad answer; null: never back
     added: Mapping[str, Added] = {}
 
 

@@ -82,7 +82,7 @@ class _Vitals(_Data):
 FORMS: Mapping[str, Any] = {
     "run.start": _Start, "run.end": _End, "run.stopped": _Stopped, "run.error": _Error, "residue": _Residue,
     "network.lost": _Error, "operator.start": _Nodes, "operator.done": _Done, "vitals": _Vitals,
-    "probe.sample": Numbers,
+    "probe.sample": dict[str, float | str | None],
 }  # fmt: skip
 
 

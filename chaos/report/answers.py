@@ -21,7 +21,37 @@ class Answer:
 
 
 def answers(journal: Journal, judgement: Judgement) -> tuple[Answer, ...]:
+    if not journal.plan.load.users:
+        lost = Answer("What was lost?", "Not checked", ("The experiment has no load, so nothing was written.",), False)
+        return _away(judgement), lost, _away_for(journal, judgement)
     return _hurt(judgement), _lost(journal, judgement), _long(journal, judgement)
+
+
+def _away(judgement: Judgement) -> Answer:
+    m, question = judgement.measures, "What was hurt?"
+    if not m.probe_rto_s:
+        return Answer(question, "Unknown", ("No probe has an answer since the first fault.",), True)
+    away = [name for name, rto in m.probe_rto_s.items() if rto != 0.0]
+    if not away:
+        return Answer(question, "Nothing", (f"None of {count(len(m.probe_rto_s), 'probe')} had a bad answer.",), False)
+    more = [f"Away: {', '.join(away)}."]
+    spared = [name for name in m.probe_rto_s if name not in away]
+    more += [f"Not affected: {', '.join(spared)}."] if spared else []
+    return Answer(question, f"{len(away)} of {count(len(m.probe_rto_s), 'probe')}", tuple(more), True)
+
+
+def _away_for(journal: Journal, judgement: Judgement) -> Answer:
+    found, scale, question = judgement.measures.probe_rto_s, journal.plan.scale, "How long?"
+    away = {name: rto for name, rto in found.items() if rto != 0.0}
+    if not found:
+        return Answer(question, "Unknown", ("No probe has an answer since the first fault.",), True)
+    if not away:
+        return Answer(question, "Not at all", ("No probe was away.",), False)
+    said = ", ".join(f"{name} {_time(rto, scale)}" for name, rto in away.items())
+    if never := [name for name, rto in away.items() if rto is None]:
+        return Answer(question, f"{', '.join(never)} never came back", (f"{said}.",), True)
+    seconds, longest = max((rto or 0.0, name) for name, rto in away.items())
+    return Answer(question, f"Up to {incident_time(seconds, scale)} ({longest})", (f"{said}.",), True)
 
 
 def _hurt(judgement: Judgement) -> Answer:

@@ -23,6 +23,7 @@ def render(plan: Plan) -> str:
         "",
         f"{len(plan.nodes)} nodes; {knobs or 'no knobs'}",
         _load(plan),
+        *_probes(plan),
         *([f"zones are {plan.between_zones_ms:g} ms apart, one way"] if plan.between_zones_ms else []),
         f"steady for {plan.steady:g} s, timeline {plan.length:g} s, then {plan.recover:g} s to recover"
         + (f"; 1 s of the run is {in_words(plan.scale)} of the incident" if plan.scale != 1 else ""),
@@ -41,7 +42,19 @@ def render(plan: Plan) -> str:
     return "\n".join(map(safe.line, lines)) + "\n"
 
 
+def _probes(plan: Plan) -> list[str]:
+    lines = []
+    for p in plan.probes:
+        if p.within is not None:
+            question = registry.build(registry.load("chaos.probes.questions", p.kind), p.params)
+            said = f"{p.name}: {question.words}; every {p.every:g} s, within {p.within:g} s"
+            lines += textwrap.wrap(said, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return ["probes", *lines] if lines else []
+
+
 def _load(plan: Plan) -> str:
+    if not plan.load.users:
+        return "no load: the verdict rests on " + ("probes" if any(p.within for p in plan.probes) else "its checks")
     floor = f"(floor {plan.load.floor:g}: below it the run is INCONCLUSIVE)"
     p = plan.load.peak
     peak = f", {p.times:g} times as many from {p.at:g} s to {p.end:g} s" if p else ""
@@ -101,6 +114,7 @@ def _backends(plan: Plan) -> list[str]:
 WHERE = {
     "load": "as the load",
     "operator": "inside nodes, by an operator",
+    "probe": "inside nodes, again and again, as probes",
     "node": "as nodes",
     "health check": "inside nodes, as health checks",
     "build": "while images are built",
@@ -129,7 +143,8 @@ def _few(nodes: Sequence[str]) -> str:
 
 def _check(spec: CheckSpec, scale: float) -> str:
     checker = registry.load("chaos.judge.checkers", spec.check)
-    said = f"  {spec.id}: {registry.shown(checker, {k: v for k, v in spec.params.items() if k != 'name'}, scale)}"
+    params = {k: v for k, v in spec.params.items() if k != "name" or not checker.probe}
+    said = f"  {spec.id}: {registry.shown(checker, params, scale)}"
     bound = f"; at worst {registry.shown(checker, spec.bound, scale)}" if spec.bound else ""
     return said + (f"   [xfail: {spec.xfail}{bound}]" if spec.xfail else "")
 

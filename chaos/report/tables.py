@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chaos.experiment.plan import Step
@@ -42,6 +43,32 @@ def journeys(journal: Journal, judgement: Judgement) -> Table:
     note = "Share of operations that succeeded (number of operations). RTO: from the first failed operation to the"
     note += " return that lasted; known to the resolution, one over the journey's arrival rate."
     return Table("Users, by journey", (*head, "resolution"), tuple(rows), note)
+
+
+def probes(journal: Journal, judgement: Judgement) -> Table:
+    """Good answers before, during and after, how long each probe was away, and the number of answers."""
+    m, scale = judgement.measures, journal.plan.scale
+    every = {p.name: p.every for p in journal.plan.probes}
+    rows = []
+    for name, a in m.probe_availability.items():
+        shares = [percent(a.of(p)) for p in PHASES]
+        unseen = f"{a.unseen:,}" if a.unseen else "0"
+        rows.append((name, *shares, away(m.probe_rto_s, name, scale), f"{a.n:,}", unseen, f"{every[name]:g} s"))
+    note = "Share of good answers. RTO: from the first bad answer to the return that lasted. Not asked: questions that"
+    note += " could not be asked, which says nothing about the system. RTO is known to the interval."
+    head = ("probe", *PHASES, "RTO", "answers", "not asked", "every")
+    return Table("Probes", head, tuple(rows), note)
+
+
+def away(rto_s: Mapping[str, float | None], name: str, scale: float) -> str:
+    """How long a probe was away."""
+    if name not in rto_s:
+        return NONE
+    if (rto := rto_s[name]) is None:
+        return "never back"
+    if not rto:
+        return "0"
+    return f"{rto:.2f} s" if scale == 1 else f"{incident_time(rto, scale)} ({rto:.2f} s)"
 
 
 def latency(journal: Journal, judgement: Judgement) -> Table:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chaos.judge.judgement import Judgement
+from chaos.judge.measures.answers import tolerant
 from chaos.model import Finding, Verdict
 from chaos.record.findings import FactRow
 from chaos.record.journal import Journal
 from chaos.report import tables, words
-from chaos.report.bins import bins, span
+from chaos.report.bins import answered, bins, span
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,14 +35,20 @@ def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: b
     console = Sheet(min(width, 100), color)
     interrupted = words.interrupted(journal)
     if not interrupted:
-        _section(console, f"{journal.plan.experiment}: what users lost", words.lost(journal, judgement))
+        title = "what users lost" if journal.plan.load.users else "what probes found"
+        _section(console, f"{journal.plan.experiment}: {title}", words.lost(journal, judgement))
     _verdict(console, journal, judgement)
     if interrupted:
         _section(
             console, "Interrupted", ["The journal is complete up to that point. The run was not executed as planned."]
         )
-    elif journal.journeys:
-        console.print(_journeys(journal, judgement))
+    elif journal.journeys or (not journal.plan.load.users and any(journal.of("load.start"))):
+        if journal.journeys:
+            console.print(_journeys(journal, judgement))
+        if journal.journeys and judgement.measures.probe_availability:
+            console.print()
+        if judgement.measures.probe_availability:
+            console.print(_probes(journal, judgement))
         _beside_the_incident(console, judgement)
         console.print(_checks(judgement))
         for found in (tables.added(journal, judgement), tables.vitals(journal)):
@@ -114,8 +122,23 @@ def _journeys(journal: Journal, judgement: Judgement) -> Table:
     return table
 
 
+def _probes(journal: Journal, judgement: Judgement) -> Table:
+    m, (begin, end) = judgement.measures, span(journal)
+    table = _table("probe", "before", "during", "after", "RTO", f"{begin:.0f} s to {end:.0f} s", title="Probes")
+    for spec in tolerant(journal):
+        a = m.probe_availability[spec.name]
+        away = tables.away(m.probe_rto_s, spec.name, journal.plan.scale)
+        strip = _bars([b.success for b in answered(journal, spec, STRIP)])
+        table.add_row(spec.name, *(words.percent(share) for share in (a.before, a.during, a.after)), away, strip)
+    table.caption, table.caption_justify = "A full bar is 100 % good, · = could not be asked.", "left"
+    return table
+
+
 def _strip(journal: Journal, journey: str) -> str:
-    shares = [b.success for b in bins(journal, journey, STRIP)]
+    return _bars([b.success for b in bins(journal, journey, STRIP)])
+
+
+def _bars(shares: Sequence[float | None]) -> str:
     # Only 100 % is a full bar: a single failed operation must be visible.
     return "".join("·" if s is None else BARS[-1] if s == 1 else BARS[min(int(s * 7), 6)] for s in shares)
 

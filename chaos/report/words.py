@@ -95,6 +95,8 @@ def most_used(judgement: Judgement) -> tuple[str, ...]:
 def lost(journal: Journal, judgement: Judgement) -> list[str]:
     """What users lost, in sentences: the most used journeys first, then the unaffected ones, then writes."""
     m, scale = judgement.measures, journal.plan.scale
+    if not journal.plan.load.users:
+        return list(probed(judgement, scale)) or ["The experiment has neither a load nor probes."]
     outages = m.outage
     order = sorted((j for j in most_used(judgement) if j in outages), key=lambda j: outages[j].back is not None)
     full = [j for k, j in enumerate(order) if k < FULL or outages[j].back is None]
@@ -108,7 +110,27 @@ def lost(journal: Journal, judgement: Judgement) -> list[str]:
     if not m.rto_s:
         said.append("No operation was recorded since the first fault.")
     said.append(_writes(m, not journal.ops or bool(journal.writes)))
-    return said
+    return [*said, *probed(judgement, scale)]
+
+
+def probed(judgement: Judgement, scale: float) -> Iterator[str]:
+    """What probes with a tolerance found since the first fault, in sentences: those that were not well first."""
+    m, well = judgement.measures, []
+    for name, a in m.probe_availability.items():
+        rto = m.probe_rto_s.get(name, NONE)
+        unseen = f" {count(a.unseen, 'question')} could not be asked." if a.unseen else ""
+        if rto == 0.0 and not unseen:
+            well.append(name)
+        elif isinstance(rto, str):
+            yield f"Probe {name} has no answer since the first fault.{unseen}"
+        elif rto is None:
+            yield f"Probe {name} never came back; {count(a.bad, 'answer')} since the first fault were bad.{unseen}"
+        elif rto:
+            yield f"Probe {name} was away for {both(rto, scale)}; {count(a.bad, 'bad answer')}.{unseen}"
+        else:
+            yield f"Probe {name} had no bad answer.{unseen}"
+    if well:
+        yield f"Not affected: {'probe' if len(well) == 1 else 'probes'} {', '.join(well)} (no bad answer)."
 
 
 def _outage(journey: str, o: Outage, rto: float | None, scale: float) -> str:

@@ -1,5 +1,5 @@
-"""The end of every run: stops the load, heals the target, scans it for residue, and takes it down if the run owns
-it.
+"""The end of every run: stops the load and the probes, heals the target, scans it for residue, and takes it down if the
+run owns it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ async def end(plan: Plan, participants: Participants, sink: Sink, status: str) -
     await participants.lease.settled()
     with noted():
         await insist(participants.load.stop, "load")
+    with noted():
+        await insist(participants.watch.stop, "probes")
     with noted():
         sink.emit("run.heal", participants.target.name)
     if not participants.owned or status in ("done", "stopped"):

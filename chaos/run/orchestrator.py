@@ -55,6 +55,8 @@ async def _play(stage: Stage, lease: asyncio.Task[None]) -> str:
     stage.lease.begin()
     async with asyncio.TaskGroup() as aside:
         held = aside.create_task(_held(lease))
+        aside.create_task(stage.watch.run())
+        await stage.watch.ready()
         await steady(stage)
         still_wanted()
         watchers = [aside.create_task(_watch(stage, probe)) for probe in stage.participants.probes]
@@ -65,6 +67,7 @@ async def _play(stage: Stage, lease: asyncio.Task[None]) -> str:
         await stage.until(end + plan.recover)
         await distance.check()
         await load.drain()
+        await stage.watch.drain()
         still_wanted()
         sink.emit("load.stop", "load")
         for watcher in (*watchers, held):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from chaos.experiment.plan import Plan, Step
 from chaos.model import Node
+from chaos.probes.prober.watch import Watch
 from chaos.protocols import Fault, Load, Probe, Sink, Target
 from chaos.run.lease import Lease
 from chaos.run.lifecycle import ActiveFault, Before, vitals_of
@@ -26,7 +27,7 @@ class RunSink(Sink, Protocol):
 
 @dataclass(frozen=True)
 class Participants:
-    """The parts of a run: target, faults, load, probes, stop conditions and lease."""
+    """The parts of a run: target, faults, load, probes, stop conditions and lease. `probes` have no tolerance."""
 
     target: Target
     faults: Mapping[str, Fault[Any]]  # by step id
@@ -36,13 +37,14 @@ class Participants:
     stop_conditions: Sequence[StopCondition] = ()  # they may end the run early
     lease: Lease = field(default_factory=Lease)
     triggers: Mapping[str, StopCondition] = field(default_factory=dict)  # by step id: what may end its fault early
+    watch: Watch = field(default_factory=Watch)  # the probes with a tolerance
 
 
 class Stage:
     def __init__(self, plan: Plan, participants: Participants, sink: RunSink) -> None:
         self.plan, self.participants, self.sink = plan, participants, sink
         self.target, self.load = participants.target, participants.load
-        self.faults, self.lease = participants.faults, participants.lease
+        self.faults, self.lease, self.watch = participants.faults, participants.lease, participants.watch
         self.nodes = {n.name: n for n in participants.target.nodes()}
         self.node_locks = node_locks(plan.steps, participants.faults)
         self.looked: dict[str, Before] = {}  # by step id, what was seen before t = 0

@@ -1,4 +1,6 @@
-"""The time before the timeline: load runs until every journey has been healthy for as long as the plan requires."""
+"""The time before the timeline: load runs until every journey and every probe has been healthy for as long as the plan
+requires.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,10 @@ import asyncio
 from collections.abc import Mapping
 
 from chaos.errors import NotSteady
+from chaos.run.answers import told
 from chaos.run.stage import Stage
 
-STEADY = 0.99  # share of operations that must succeed in every journey before the first fault
+STEADY = 0.99  # share of operations of every journey, and of answers to every probe, before the first fault
 TRIED = 2.0  # seconds before the timeline at which its stop conditions are tried: as long as one check may take
 
 
@@ -32,6 +35,7 @@ async def steady(stage: Stage) -> None:
             stage.sink.emit("load.start", "load", t=-plan.steady, rate=plan.load.rate, attempt=attempt)
             for step, found in zip(stage.steps, before, strict=True):
                 stage.tell_vitals("before", step, found, t=-TRIED)
+            stage.watch.begin(stage.t0 - plan.steady, told(stage))
             return
         await load.stop()
         if stage.now() > patience:
@@ -51,6 +55,12 @@ async def _looks(stage: Stage) -> tuple[list[str], list[Mapping[str, float]]]:
 
 def _unwell(stage: Stage) -> list[str]:
     seen = stage.load.success(stage.plan.steady)
-    if not seen:
-        return ["no operation was recorded"]
-    return [f"{name} {ok} of {n} ok" for name, (ok, n) in sorted(seen.items()) if ok < STEADY * n]
+    unwell = ["no operation was recorded"] if stage.plan.load.users and not seen else []
+    unwell += [f"{name} {ok} of {n} ok" for name, (ok, n) in sorted(seen.items()) if ok < STEADY * n]
+    for name, r in stage.watch.recent(stage.t0 - stage.plan.steady).items():
+        why = f" ({r.why})" if r.why else ""
+        if not r.n:
+            unwell.append(f"probe {name} has no answer")
+        elif r.ok < STEADY * r.n:
+            unwell.append(f"probe {name} {r.ok} of {r.n} ok{why}")
+    return unwell

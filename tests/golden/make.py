@@ -33,7 +33,9 @@ from chaos.report.formats import findings, markdown
 
 HERE = Path(__file__).parent
 SEEDS = HERE.parent.parent / "seeds"
-RUNS = ("zone-fire-as-was", "zone-fire-remedied", "primary-loss-lossy", "logout-storm-as-was", "staff-exodus-latent")
+# Those that were recorded before findings.json said its schema.
+FORMER = ("zone-fire-as-was", "zone-fire-remedied", "primary-loss-lossy", "logout-storm-as-was", "staff-exodus-latent")
+RUNS = (*FORMER, "front-kill-probed")
 EXPECTED = ("findings.json", "report.md")
 
 # journey: (share of arrivals, client, operations)
@@ -412,13 +414,68 @@ def _stormy(dice: random.Random, t: float, k: int, out: set[str]) -> Op:
     return Op(*times, kind, name, client, user, f"{user}-{k:06}", *line, age=None if age is None else round(age, 3))
 
 
+def front_kill() -> Recording:
+    """No load: a front is killed for five seconds, and probes ask for the service, a port and the quorum."""
+    site = tuple(
+        PlanNode(name=n, component=n[:-1], zone=n[-1], owner="web") for n in ("fronta", "frontb", "kva", "kvb")
+    )
+    asked = {
+        "front": ProbeSpec("http", "front", 0.25, {"get": "http://fronta:8080/", "status": 200}, 1.0),
+        "port": ProbeSpec("tcp", "port", 0.5, {"connect": "frontb:8080"}, 1.0),
+        "quorum": ProbeSpec("exec", "quorum", 1.0, {"node": "kva", "run": ["kvctl", "health"]}, 1.0),
+    }
+    plan = Plan(
+        experiment="front-kill",
+        claim="A killed front is back within ten seconds, and the quorum never notices.",
+        seed=7,
+        target="process",
+        settings={},
+        scale=1.0,
+        short=False,
+        steady=8.0,
+        steady_within=60.0,
+        hold=2.0,
+        length=6.0,
+        recover=12.0,
+        nodes=site,
+        steps=(Step("kill", 1.0, "kill", {}, ("fronta",), (Release(6.0, ("fronta",)),)),),
+        acts=(),
+        load=LoadSpec("", 0, 0.0, 0.0, 7),
+        probes=tuple(asked.values()),
+        checks=(
+            CheckSpec("probe-1", "probe", {"name": "front", "back_within": 10.0}),
+            CheckSpec("probe-2", "probe", {"name": "front", "at_least": 0.95, "phase": "after"}),
+            CheckSpec("probe-3", "probe", {"name": "front", "at_least": 0.99}, "one front serves alone", False,
+                      {"at_least": 0.5}),
+            CheckSpec("probe-4", "probe", {"name": "port", "at_least": 1.0}),
+            CheckSpec("probe-5", "probe", {"name": "quorum", "at_least": 0.999}),
+        ),
+        left_out=(),
+    )  # fmt: skip
+    made = Recording(plan, random.Random(7))
+    made.play()
+    for name, spec in asked.items():
+        k = 0
+        while (t := -plan.steady + k * spec.every + made.dice.random() / 1000) < plan.length + plan.recover:
+            down = name == "front" and 1.002 <= t < 6.3
+            said = {"ok": 0, "why": "Connection refused"} if down else {"ok": 1}
+            figures = {"http": {} if down else {"status": 200.0}, "tcp": {}, "exec": {"code": 0.0}}[spec.kind]
+            made.emit(t, "probe.sample", name, ms=round(made.dice.lognormvariate(1.0, 0.4), 3), **said, **figures)
+            k += 1
+    for t in (9.4, 10.4):  # the engine was busy
+        made.events = [e for e in made.events if e.subject != "quorum" or not t - 0.9 < e.t < t + 0.1]
+    made.emit(9.0, "probe.error", "quorum", error="kva: the engine did not answer within 10 s")
+    made.events.sort(key=lambda e: e.t)
+    return made
+
+
 def main(update: bool) -> None:
     if update:
         for name in RUNS:
             for file, text in outcome(name).items():
                 (HERE / name / file).write_text(text)
         return
-    runs = (zone_fire("as-was"), zone_fire("remedied"), primary_loss(), logout_storm(), staff_exodus())
+    runs = (zone_fire("as-was"), zone_fire("remedied"), primary_loss(), logout_storm(), staff_exodus(), front_kill())
     for name, made in zip(RUNS, runs, strict=True):
         folder = HERE / name
         folder.mkdir(exist_ok=True)

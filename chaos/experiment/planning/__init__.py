@@ -6,7 +6,7 @@ from chaos.errors import BadExperiment
 from chaos.experiment import sense
 from chaos.experiment.file import Experiment
 from chaos.experiment.plan import Plan
-from chaos.experiment.planning import checks, conditions, fit, load, steps
+from chaos.experiment.planning import checks, conditions, fit, load, probes, steps
 from chaos.experiment.planning.choices import Choices
 from chaos.experiment.planning.context import Context
 from chaos.protocols import Target
@@ -28,6 +28,9 @@ def plan(file: str, experiment: Experiment, target: Target, choices: Choices) ->
     made = _whole(context)
     for place, words in sense.problems(made, choices.users):
         context.problems.add(place, words)
+    if experiment.load is None and not (made.checks or any(p.within is not None for p in made.probes)):
+        words = "found neither a load nor a probe nor a check, so nothing could be judged; add `probes:` or `load:`"
+        context.problems.add("checks", words)
     if context.problems.found:
         raise BadExperiment(*context.problems.found)
     return made
@@ -37,6 +40,7 @@ def _whole(context: Context) -> Plan:
     x, choices, draft, read = context.experiment, context.choices, context.draft, context.problems.read
     limits, stops = conditions.kept(context), conditions.stops(context)
     carried = context.extensions.carried()
+    asked = probes.planned(context)
     judged = checks.Checks(context, carried)
     left_out = [*judged.left_out, *draft.idle.values()]
     distance = choices.between_zones_ms
@@ -62,7 +66,7 @@ def _whole(context: Context) -> Plan:
         ),
         steps=tuple(sorted(draft.steps, key=lambda s: (s.at, s.id))),
         acts=tuple(sorted(draft.acts, key=lambda a: (a.at, a.id))),
-        probes=tuple(judged.probes),
+        probes=(*asked, *judged.probes),
         checks=tuple(judged.found),
         left_out=tuple(left_out),
         limits=limits,

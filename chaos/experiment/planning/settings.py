@@ -85,6 +85,10 @@ class Settings:
         """Return a time of the file in run seconds. Reports a time that cannot be parsed."""
         return round(self.problems.read(duration, text, place) / self.scale, 6)
 
+    def run_time(self, text: str, place: str) -> float:
+        """Return a duration in run time, which is never scaled. Reports one that cannot be parsed."""
+        return self.problems.read(duration, text, place)
+
     def lasting(self, text: str, place: str) -> float:
         """Return a time of the file in run seconds. Reports a time that cannot be parsed, or that is not above 0."""
         before = len(self.problems.found)

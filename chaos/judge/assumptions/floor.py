@@ -18,6 +18,10 @@ class Floor(Assumption):
     least: ClassVar = 1
     fewer: ClassVar = "it counts the load itself"
 
+    def applies(self, journal: Journal) -> bool:
+        """An experiment may have no load; its verdict rests on probes."""
+        return bool(journal.plan.load.users)
+
     def check(self, journal: Journal) -> Finding:
         seen = load(journal)
         lowest, floor = seen.lowest_per_s, seen.floor_per_s

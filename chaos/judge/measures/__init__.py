@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chaos.judge.measures.asked import probe_availability, probe_rto_s
 from chaos.judge.measures.blast_radius import blast_radius
 from chaos.judge.measures.delivery import delivery, rpo
 from chaos.judge.measures.load import load
@@ -38,4 +39,6 @@ def measure(journal: Journal) -> Measures:
         staleness=staleness(journal),
         servers_back=tuple((round(t, 3), round(share, 4)) for t, share in servers_back(journal)),
         probes=probes(journal),
+        probe_availability=probe_availability(journal),
+        probe_rto_s=probe_rto_s(journal),
     )

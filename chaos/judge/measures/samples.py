@@ -40,7 +40,7 @@ class Watched:
 
     def wanted(self, most: int) -> int:
         """The number of samples that is enough: `most`, or fewer in a short phase."""
-        return min(most, max(LEAST, math.ceil((self.end - self.begin) / self.every / 2)))
+        return enough(most, self.end - self.begin, self.every)
 
     def whole(self, sample: Sample, nodes: Collection[str]) -> bool:
         """Whether every node answered in this sample, except those known to have been down."""
@@ -59,6 +59,11 @@ class Watched:
                     yield node, start, end
 
 
+def enough(most: int, seconds: float, every: float) -> int:
+    """The number of samples that is enough for a phase of this length: `most`, or fewer in a short phase."""
+    return min(most, max(LEAST, math.ceil(seconds / every / 2)))
+
+
 def numbers(data: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a sample. NaN, Prometheus' value for "no data", is dropped."""
     given = {k: v for k, v in data.items() if isinstance(v, int | float) and not isinstance(v, bool)}
@@ -73,11 +78,12 @@ def watched(journal: Journal, probe: str, phase: str) -> Watched:
     )
     judged = tuple(s for s in found if phase in ("all", journal.phase(s.t)))
     every = next((p.every for p in journal.plan.probes if p.name == probe), 1.0)
-    begin, end = _span(journal, phase, min([0.0, *(s.t for s in found)]))
+    begin, end = span(journal, phase, min([0.0, *(s.t for s in found)]))
     return Watched(found, judged, begin, end, every, away(journal))
 
 
-def _span(journal: Journal, phase: str, first: float) -> tuple[float, float]:
+def span(journal: Journal, phase: str, first: float) -> tuple[float, float]:
+    """From when to when a phase lasted, for probes that began at `first`."""
     hurt = journal.disturbed
     last = journal.plan.length + journal.plan.recover
     if any(journal.of("run.stopped")):  # then the probe ended early

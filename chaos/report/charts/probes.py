@@ -1,4 +1,4 @@
-"""The probes' values over time: a strip for each sampled value, such as staleness or outage reports."""
+"""The probes' values over time: a strip for each sampled value, such as staleness, or how long an answer took."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from chaos.judge.judgement import Judgement
+from chaos.judge.measures.answers import tolerant
 from chaos.record.journal import Journal
 from chaos.report.charts.frame import ROW, Axis, Row, beside, chart
 
@@ -19,8 +20,11 @@ def probes(journal: Journal, judgement: Judgement) -> Markup | None:
     """None if nothing was sampled."""
     axis = Axis.of(journal)
     seen: dict[str, list[tuple[float, float]]] = {}
+    asked = {p.name for p in tolerant(journal)}  # the chart of answers has the rest of them
     for _, e in journal.of("probe.sample"):
         for key, value in e.data.items():
+            if e.subject in asked and key not in ("ms", "value"):
+                continue
             if isinstance(value, int | float) and math.isfinite(value) and e.t >= axis.begin:
                 name = e.subject if key == "value" else f"{e.subject} {key}"
                 seen.setdefault(name, []).append((e.t, float(value)))

@@ -32,7 +32,7 @@ def success(journal: Journal, judgement: Judgement) -> Markup:
 
         def plot(y: float) -> Iterator[str]:
             for kind in ("ok", "info", "fail"):
-                yield f'<path class="{kind}" d="{_stack(found, kind, axis, y)}"/>'
+                yield f'<path class="{kind}" d="{stack(found, kind, axis, y)}"/>'
             if o := outages.get(journey):
                 x = axis.x(o.begin)
                 end = axis.end if o.back is None else o.back
@@ -70,7 +70,7 @@ def _hit(journal: Journal, axis: Axis) -> Row:
     return Row(HIT, plot, beside(f"up to {most} of {len(journal.plan.nodes)}"))
 
 
-def _stack(found: list[Bin], kind: str, axis: Axis, y: float) -> str:
+def stack(found: list[Bin], kind: str, axis: Axis, y: float) -> str:
     """Equal neighbours are merged, so that no seam is visible."""
     path = []
     for (ok, info), run in groupby(found, key=lambda b: (b.ok / b.n, b.info / b.n) if b.n else (-1.0, 0.0)):

@@ -79,7 +79,11 @@ def _unlike(arms: Sequence[Arm]) -> Iterator[str]:
 
     def asked(arm: Arm) -> Mapping[str, Any]:
         p = arm.journal.plan
-        load = f"{p.load.count} users, {p.load.rate:g} operations a second of {p.load.users}"
+        load = (
+            "none"
+            if not p.load.users
+            else f"{p.load.count} users, {p.load.rate:g} operations a second of {p.load.users}"
+        )
         form = "short" if p.short else "full"
         return {"experiment": p.experiment, "load": load, "scale": f"{p.scale:g}", "form": form}
 

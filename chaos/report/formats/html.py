@@ -36,6 +36,7 @@ def render(journal: Journal, judgement: Judgement) -> str:
     from markupsafe import Markup
 
     from chaos.report import answers
+    from chaos.report.charts import answers as asked
     from chaos.report.charts import frame, latency, people, probes, servers, success
     from chaos.report.page import body, script, style
 
@@ -67,6 +68,8 @@ def render(journal: Journal, judgement: Judgement) -> str:
         lanes=servers.nodes(journal, judgement),
         people=people.people(journal, judgement),
         probes=probes.probes(journal, judgement),
+        asked=asked.answers(journal, judgement),
+        probed=tables.probes(journal, judgement),
         facts=any(r.name.endswith("_return_fraction") and r.shown for r in judgement.facts),
         facts_head=(*facts.head[:-1], "beside each other", facts.head[-1]),
         facts_note=facts.note,

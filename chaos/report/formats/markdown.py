@@ -37,10 +37,12 @@ def render(journal: Journal, judgement: Judgement) -> str:
         f"> {markdown(words.claim(journal, judgement))}",
         f"Verdict **{judgement.badge}** (exit {judgement.exit_code}): {meaning}.",
         f"{played}. Run {code(judgement.run or p.experiment)}.",
-        "## What users lost",
+        "## What users lost" if p.load.users else "## What probes found",
         _list(words.lost(journal, judgement)),
-        *_table(tables.journeys(journal, judgement)),
+        *(_table(tables.journeys(journal, judgement)) if p.load.users else []),
     ]
+    if judgement.measures.probe_availability:
+        parts += _table(tables.probes(journal, judgement))
     if judgement.facts:
         parts += _table(tables.facts(journal, judgement))
     if judgement.measures.reports:
@@ -51,7 +53,8 @@ def render(journal: Journal, judgement: Judgement) -> str:
         parts += ["Left out: " + markdown("; ".join(p.left_out)) + "."]
     if judgement.measures.delivery:
         parts += _table(tables.delivery(journal, judgement))
-    parts += _table(tables.latency(journal, judgement))
+    if p.load.users:
+        parts += _table(tables.latency(journal, judgement))
     parts += _table(tables.steps(journal, judgement))
     if (more := tables.added(journal, judgement)).rows:
         parts += _table(more)

@@ -31,10 +31,12 @@ VALUES: Mapping[str, Any] = {
     "p99_ms": 200, "within": "5s", "older_than": "5s", "client": "app", "component": "chat", "series": "a_total",
     "labels": {"code": "500"}, "total": True, "per": "text", "port": 9000, "name": "one", "expr": "up", "tail": "4s",
     "strays": 1, "lost": "5%", "ghost": 1, "duplicated": 2, "false_alarms": 1, "unseen": 1,
-    "targets": ["control"], "reproduced": ["bank_core_loss"], "missed": ["bank_core_loss"],
+    "back_within": "5s", "targets": ["control"], "reproduced": ["bank_core_loss"], "missed": ["bank_core_loss"],
 }  # fmt: skip
 BY = {"alarm": "slo", "orphans": "lapse"}
-NEEDED = {"latency": ("p50_ms",), "metrics": ("at_most",), "promql": ("at_most",)}  # beside what has no default
+# Beside what has no default.
+NEEDED = {"latency": ("p50_ms",), "metrics": ("at_most",), "promql": ("at_most",), "probe": ("at_least",)}
+OTHERWISE = {"back_within": ("at_least",)}  # what a parameter stands in the place of
 
 
 def planned(folder: Path, check: Mapping[str, Any]) -> Plan:
@@ -42,6 +44,8 @@ def planned(folder: Path, check: Mapping[str, Any]) -> Plan:
         "name": "x", "claim": "y", "load": {"users": "u.py", "count": 5, "rate": "10/s", "floor": "1/s"},
         "timeline": [{"at": "1s", "fault": "kill", "where": {"name": "chat-a"}, "for": "9s"}], "checks": [check],
     }  # fmt: skip
+    if "probe" in check:
+        doc["probes"] = [{"name": "one", "exec": {"node": "chat-b", "run": ["true"]}}]
     file = folder / "x.yaml"
     file.write_text(yaml.safe_dump(doc), encoding="utf-8")
     choices = planning.Choices(7, {"posture": "p", "short": False}, {"incident": FACTS})
@@ -59,7 +63,8 @@ def given(check: str, parameter: str) -> Mapping[str, Any]:
     fields = registry.parameters(registry.load("chaos.judge.checkers", check))
     must = [n for n, f in fields.items() if f.default is MISSING and f.default_factory is MISSING]
     values = {**VALUES, "by": BY.get(check)}
-    return {name: values[name] for name in (*must, *NEEDED.get(check, ()), parameter)}
+    needed = [name for name in NEEDED.get(check, ()) if name not in OTHERWISE.get(parameter, ())]
+    return {name: values[name] for name in (*must, *needed, parameter)}
 
 
 @pytest.mark.parametrize(("check", "parameter"), list(offered()))

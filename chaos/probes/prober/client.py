@@ -1,0 +1,79 @@
+"""A user's HTTP requests and connections, without a client library: the prober's image has none for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import ssl
+from collections.abc import Mapping
+from http.client import HTTPResponse
+from typing import Any, final
+from urllib.parse import urlsplit
+
+from chaos.protocols.questions import Client
+
+MOST = 4 * 1024 * 1024  # bytes of an answer that are read; what follows is not looked at
+PORTS = {"http": 80, "https": 443}
+
+
+@final
+class Plain(Client):
+    """Opens a connection for each request, as new users do, and resolves names each time."""
+
+    async def get(self, url: str, headers: Mapping[str, str], verify: bool) -> tuple[int, bytes]:
+        """Status and body. Raises OSError; HTTPException for what is no whole HTTP answer."""
+        found = urlsplit(url)
+        host, port = found.hostname or "", found.port or PORTS[found.scheme]
+        sent = {"host": found.netloc, "user-agent": "chaos", "accept": "*/*"}
+        sent |= {name.lower(): value for name, value in headers.items()} | {"connection": "close"}
+        target = (found.path or "/") + (f"?{found.query}" if found.query else "")
+        head = "".join([f"GET {target} HTTP/1.1\r\n", *(f"{k}: {v}\r\n" for k, v in sent.items()), "\r\n"])
+        reader, writer = await asyncio.open_connection(host, port, ssl=_tls(verify) if port_is_tls(url) else None)
+        try:
+            writer.write(head.encode())
+            return _parsed(await _all(reader))
+        finally:
+            writer.transport.abort()  # without waiting for a server that does not close its side
+
+    async def connect(self, host: str, port: int) -> None:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        with contextlib.suppress(OSError):  # it was accepted
+            await writer.wait_closed()
+
+
+def port_is_tls(url: str) -> bool:
+    return url.startswith("https:")
+
+
+def _tls(verify: bool) -> ssl.SSLContext:
+    made = ssl.create_default_context()
+    if not verify:
+        made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
+async def _all(reader: asyncio.StreamReader) -> bytes:
+    """What the server sent until it closed the connection, at most MOST bytes."""
+    parts, size = [], 0
+    while size < MOST and (part := await reader.read(64 * 1024)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
+class _Received:
+    """What was received, as the parser of the standard library reads a socket."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, *_: Any) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def _parsed(data: bytes) -> tuple[int, bytes]:
+    answer = HTTPResponse(_Received(data), method="GET")  # type: ignore[arg-type]  # it only calls makefile
+    answer.begin()
+    return answer.status, answer.read(MOST) if len(data) >= MOST else answer.read()
