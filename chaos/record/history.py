@@ -194,7 +194,7 @@ def _has(run: Past, search: str) -> bool:
 
 def words(measures: Mapping[str, float | None]) -> Iterable[str]:
     """The few measures that a list of runs shows: the longest outage, and the number of lost writes."""
-    away = {k.removeprefix("rto_s."): v for k, v in measures.items() if k.startswith("rto_s.")}
+    away = {k.partition("rto_s.")[2]: v for k, v in measures.items() if k.startswith(("rto_s.", "probe_rto_s."))}
     if never := sorted(j for j, v in away.items() if v is None):
         yield f"never back: {', '.join(never)}"
     elif away and (longest := max(away, key=lambda j: (away[j] or 0.0, j))) and away[longest]:

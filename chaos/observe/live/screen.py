@@ -148,9 +148,11 @@ def _journeys(live: Live, now: float | None, width: int) -> Iterator[Text]:
     strips = max(0, width - NAME - 2 - 7 - 2 - 9 - 1)
     success, latency = math.ceil(strips * 0.6), max(0, math.floor(strips * 0.4) - 1)
     late = live.late(now)
-    title = Text(f"{'users':>{NAME}}  {f'last {success} s':<{success}}        ", "dim")
-    yield title.append(_share(late)).append(f"  p95 of the last {latency} s", "dim")
-    for name, journey in live.most_used():
+    loaded = bool(live.plan.load.users)
+    title = Text(f"{'users' if loaded else 'probes':>{NAME}}  {f'last {success} s':<{success}}        ", "dim")
+    title.append(_share(late) if loaded else Text(" " * 6))
+    yield title.append(f"  p95 of the last {latency} s", "dim")
+    for name, journey in (*live.most_used(), *sorted(live.probes.items())):
         seconds = journey.last(now, max(success, latency))
         of_late = journey.late(now)
         line = Text(f"{name[:NAME]:>{NAME}}  ")

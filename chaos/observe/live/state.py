@@ -77,6 +77,7 @@ class Live:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._asked = {p.name for p in plan.probes if p.within is not None}
         self.note = ""  # what the target is busy with
         self._begin_events()
         self.begin_ops()
@@ -90,6 +91,7 @@ class Live:
         self.acted: dict[str, float] = {}  # act → when it was done
         self.said: deque[Said] = deque(maxlen=SAID)
         self._biting: dict[str, Biting] = {}
+        self.probes: dict[str, Journey] = {}
 
     def begin_events(self) -> None:
         """The journal is read again from its beginning: it was rewritten with times on the timeline."""
@@ -117,6 +119,8 @@ class Live:
         elif event.kind == "fault.heal" and (b := self._biting.get(subject)):
             left = tuple(n for n in b.nodes if n not in data.get("nodes", ()))
             self._biting[subject] = Biting(b.step, b.fault, left)
+        elif event.kind == "probe.sample" and subject in self._asked:
+            self.probes.setdefault(subject, Journey()).tell(_reply(event))
         if text := words(event):
             self.said.append(Said(event.t if self.on_timeline else None, text, bad(event)))
 
@@ -152,6 +156,12 @@ class Live:
             zones.setdefault(node.get("zone") or "-", []).append(node["name"])
         for zone, names in sorted(zones.items()):
             yield zone, [(n, self.nodes.state(n) if self.standing else STARTING) for n in sorted(names)]
+
+
+def _reply(event: Event) -> Op:
+    """An answer to a probe, as an operation for display."""
+    end, ok = event.t + float(event.data.get("ms") or 0.0) / 1000, bool(event.data.get("ok"))
+    return Op(event.t, event.t, end, event.subject, "probe", "", "", "", "ok" if ok else "fail")
 
 
 def _magnitude(n: int) -> int:

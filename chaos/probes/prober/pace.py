@@ -45,8 +45,8 @@ class Pace:
         except TimeoutError:
             ok = False if self._question.slow_is_bad else None
             return self._say(t, ok, f"no answer within {self._within:g} s")
-        except ChaosError as e:
-            return self._say(t, None, str(e))
+        except (ChaosError, OSError) as e:
+            return self._say(t, None, str(e) or type(e).__name__)
         self._hear(Heard(self._name, t, _ms(now() - t), answer.ok, answer.figures, answer.why))
 
     def _say(self, t: float, ok: bool | None, why: str) -> None:

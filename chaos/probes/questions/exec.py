@@ -34,7 +34,7 @@ class Exec(Question[Target]):
     contains: str = ""
 
     def __post_init__(self) -> None:
-        if not any(self.run):
+        if not any(self.run) or any("\0" in word for word in self.run):
             raise BadExperiment("exec.run: found no command, expected something like [etcdctl, endpoint, health]")
 
     def missing(self, nodes: Sequence[Node]) -> str | None:

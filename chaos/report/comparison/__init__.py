@@ -13,6 +13,7 @@ from typing import Any
 
 from chaos.errors import BadExperiment
 from chaos.judge.judgement import Judgement
+from chaos.judge.measures.answers import Answer, answers, tolerant
 from chaos.record.findings import Rates, Writes
 from chaos.record.journal import Journal
 
@@ -119,9 +120,14 @@ def _run(name: str, arm: Arm, varies: Sequence[str]) -> dict[str, Any]:
     m = arm.judgement.measures
     writes = m.delivery
     rpos = [r for r in m.rpo_s.values() if r is not None]
-    hurt = [j for j, s in m.rto_s.items() if s != 0.0]
-    away = [m.rto_s[j] for j in hurt]
-    since = [_since(a) for a in m.availability.values()]
+    rto, during = m.rto_s, {j: a.during for j, a in m.availability.items()}
+    failed = {j: _since(a) for j, a in m.availability.items()}
+    if not arm.journal.plan.load.users:  # probes stand in the place of journeys
+        rto, during = m.probe_rto_s, {name: a.during for name, a in m.probe_availability.items()}
+        failed = {p.name: _bad(answers(arm.journal, p).since) for p in tolerant(arm.journal)}
+    hurt = [j for j, s in rto.items() if s != 0.0]
+    away = [rto[j] for j in hurt]
+    since = failed.values()
     return {
         "name": name,
         "run": arm.run,
@@ -129,17 +135,21 @@ def _run(name: str, arm: Arm, varies: Sequence[str]) -> dict[str, Any]:
         "verdict": arm.judgement.verdict.value,
         "expected_failures": arm.judgement.expected_failures,
         "hurt": sorted(hurt),
-        "failed": sum(failed for failed, _ in since),
+        "failed": sum(n for n, _ in since),
         "operations": sum(n for _, n in since),
         "longest_s": None if None in away else max((s for s in away if s is not None), default=0.0),
-        "success_during": {j: a.during for j, a in m.availability.items()},
-        "failed_by": {j: _since(a)[0] for j, a in m.availability.items()},
-        "rto_s": dict(m.rto_s),
+        "success_during": during,
+        "failed_by": {j: n for j, (n, _) in failed.items()},
+        "rto_s": dict(rto),
         "return_fraction": dict(m.return_fraction or {}),
         "delivery": _writes(writes) if writes else {},
         "rpo_s": max(rpos) if rpos else None,
         "added": {name: value for a in m.added.values() for name, value in a.named.items()},
     }
+
+
+def _bad(found: Sequence[Answer]) -> tuple[int, int]:
+    return sum(not a.ok for a in found), len(found)
 
 
 def _writes(d: Writes) -> dict[str, int]:
@@ -212,7 +222,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _span(arms: Sequence[Arm]) -> list[float]:
     """One time axis for all runs: from the shortest steady phase to the longest load, in run seconds."""
     begin = max(-a.journal.plan.steady for a in arms)
-    return [begin, max(max([op.t for _, op in a.journal.operations()], default=begin + 1.0) for a in arms)]
+    return [begin, max(max([t for t, _ in _replies(a)], default=begin + 1.0) for a in arms)]
 
 
 def _strips(arms: Sequence[Arm]) -> list[list[float | None]]:
@@ -222,13 +232,21 @@ def _strips(arms: Sequence[Arm]) -> list[list[float | None]]:
     found = []
     for arm in arms:
         bins = [[0, 0] for _ in range(STRIP)]
-        for _, op in arm.journal.operations():
-            if begin <= op.t:
-                cell = bins[min(int((op.t - begin) / width), STRIP - 1)]
-                cell[0] += op.ok
+        for t, ok in _replies(arm):
+            if begin <= t:
+                cell = bins[min(int((t - begin) / width), STRIP - 1)]
+                cell[0] += ok
                 cell[1] += 1
         found.append([round(ok / n, 4) if n else None for ok, n in bins])
     return found
+
+
+def _replies(arm: Arm) -> Iterator[tuple[float, bool]]:
+    """When each operation was due and whether it succeeded; without a load, the answers to probes."""
+    if arm.journal.plan.load.users:
+        yield from ((op.t, op.ok) for _, op in arm.journal.operations())
+    else:
+        yield from ((a.t, a.ok) for p in tolerant(arm.journal) for a in answers(arm.journal, p).all)
 
 
 def _letters() -> Iterable[str]:

@@ -58,6 +58,8 @@ def heading(doc: Document) -> list[str]:
     same = ", ".join(f"{k}={value(v)}" for k, v in sorted(doc["same"].items()) if k not in apart)
     fixed = [f"{k} {doc['same'][k]}" for k in apart if k in doc["same"]]
     load = f"{doc['load']['users']} users, {doc['load']['rate']:g} operations a second"
+    if not doc["load"]["users"]:
+        load = "no load: probes stand in the place of journeys"
     form = ["short form"] if doc["short"] else []
     return [f"The same in all: {', '.join([*fixed, load, *form])}{'; ' + same if same else ''}."]
 

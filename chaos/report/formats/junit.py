@@ -44,6 +44,8 @@ def render(journal: Journal, judgement: Judgement) -> str:
     facts = {"seed": p.seed, "target": p.target, "posture": p.posture, "verdict": judgement.verdict.value}
     facts["badge"] = judgement.badge
     facts |= {name: _said(value) for m in measures.values() for name, value in m.named.items()}
+    rto = judgement.measures.probe_rto_s
+    facts |= {f"RTO of probe {name}, s": _said(value) for name, value in rto.items()}
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=str(value))
     suite.extend(cases)

@@ -30,6 +30,7 @@ NEVER = tuple(leaf.name for leaf in leaves() if leaf.never)
 HEADLINES = (
     "verdict", "rto_s.*", "rpo_s.*", *(name for name in NEVER if name.count(".") == 1),
     "availability.*.during", "availability.*.after", "latency_ms.*.during.p95",
+    "probe_rto_s.*", "probe_availability.*.during", "probe_availability.*.after",
 )  # fmt: skip
 ADDED = "added."  # measures of chaos/judge/figures, and of other packages
 _ORDER = [v.value for v in Verdict]

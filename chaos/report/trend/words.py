@@ -86,7 +86,7 @@ def figure(name: str, value: float | None) -> str:
         return "never"
     if name == "verdict":
         return ("PASS", "INCONCL.", "FAIL", "ERROR", "DIRTY")[round(value)]
-    if name.startswith("availability"):
+    if name.startswith(("availability", "probe_availability")) and not name.endswith((".n", ".bad", ".unseen")):
         return f"{value:.2%}"
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
