@@ -130,7 +130,7 @@ def _probes(journal: Journal, judgement: Judgement) -> Table:
         away = tables.away(m.probe_rto_s, spec.name, journal.plan.scale)
         strip = _bars([b.success for b in answered(journal, spec, STRIP)])
         table.add_row(spec.name, *(words.percent(share) for share in (a.before, a.during, a.after)), away, strip)
-    table.caption, table.caption_justify = "A full bar is 100 % good, · = could not be asked.", "left"
+    table.caption, table.caption_justify = "A full bar is 100 % good, · = not asked.", "left"
     return table
 
 

@@ -66,8 +66,8 @@ async def _play(stage: Stage, lease: asyncio.Task[None]) -> str:
         sink.emit("phase", "recover")
         await stage.until(end + plan.recover)
         await distance.check()
-        await load.drain()
         await stage.watch.drain()
+        await load.drain()
         still_wanted()
         sink.emit("load.stop", "load")
         for watcher in (*watchers, held):

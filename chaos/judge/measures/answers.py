@@ -45,7 +45,9 @@ class Answers:
         return tuple(a for a in self.all if a.phase != "before")
 
     def span(self, phase: str) -> tuple[float, float]:
-        return span(self.journal, phase, -self.journal.plan.steady)
+        """From when to when it was asked in a phase: a run that ended early asked nothing after that."""
+        begin, end = span(self.journal, phase, -self.journal.plan.steady)
+        return begin, max(begin, min(end, max((e.t for e in self.journal.events), default=end)))
 
     @property
     def since_span(self) -> tuple[float, float]:
@@ -69,6 +71,8 @@ class Answers:
 
     def unseen(self, phase: str) -> int:
         """How many answers are missing in a phase, because the question could not be asked."""
+        if not (self.all or self.errors):
+            return 0  # it was never asked: the run ended before that
         begin, end = self.span(phase)
         missing = {gap: round((gap[1] - gap[0]) / self.spec.every) - 1 for gap in self.gaps(begin, end)}
         alone = [t for t, _ in self.errors if begin <= t < end and not any(a <= t <= b for a, b in missing)]
