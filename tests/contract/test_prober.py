@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -16,6 +17,7 @@ from typing import Any
 from chaos.experiment.plan import ProbeSpec
 from chaos.probes.prober.contract import ASKED, HEARD, Heard
 from chaos.probes.prober.hosted import Prober
+from chaos.probes.prober.names import AT_ONCE, Names
 from chaos.protocols.capabilities import Hosted, Hosting
 
 ADDRESS = "127.0.8.1"
@@ -188,3 +190,28 @@ def test_a_prober_that_is_killed_is_no_answer(tmp_path: Path) -> None:
     last = {name: max(found, key=lambda one: one.t) for name, found in heard.items()}
     assert {one.ok for one in last.values()} == {None}
     assert all("exit code -9" in one.why for one in last.values())
+
+
+def test_a_name_that_hangs_delays_no_other() -> None:
+    """More look-ups of it than it may have at once wait, and another name is found meanwhile."""
+    over = threading.Event()
+
+    def ask(name: str, port: int) -> Sequence[str]:
+        if name == "gone":
+            over.wait()
+        return [name]
+
+    async def main() -> None:
+        names = Names(ask)
+        hanging = [asyncio.ensure_future(names.addresses("gone", 1)) for _ in range(AT_ONCE + 5)]
+        async with asyncio.timeout(10):
+            assert await names.addresses("here", 1) == ["here"]
+            assert await names.addresses("::1", 1) == ["::1"]
+        assert not any(one.done() for one in hanging)
+        over.set()
+        assert await asyncio.gather(*hanging) == [["gone"]] * (AT_ONCE + 5)
+
+    try:
+        asyncio.run(main())
+    finally:
+        over.set()

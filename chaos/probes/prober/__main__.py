@@ -49,3 +49,4 @@ async def probe(run: Path) -> None:
 if __name__ == "__main__":
     os.umask(0o077)
     main()
+    os._exit(0)  # without waiting for look-ups that hang; everything that was heard is written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
 import ssl
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from http.client import HTTPResponse
 from typing import Any, final
 from urllib.parse import urlsplit
 
+from chaos.probes.prober.names import Names
 from chaos.protocols.questions import Client
 
 MOST = 4 * 1024 * 1024  # bytes of an answer that are read; what follows is not looked at
@@ -19,7 +21,10 @@ PORTS = {"http": 80, "https": 443}
 
 @final
 class Plain(Client):
-    """Opens a connection for each request, as new users do, and resolves names each time."""
+    """Opens a connection for each request, as new users do."""
+
+    def __init__(self, names: Names | None = None) -> None:
+        self._names = names or Names()
 
     async def get(self, url: str, headers: Mapping[str, str], verify: bool) -> tuple[int, bytes]:
         """Status and body. Raises OSError; HTTPException for what is no whole HTTP answer."""
@@ -29,7 +34,7 @@ class Plain(Client):
         sent |= {name.lower(): value for name, value in headers.items()} | {"connection": "close"}
         target = (found.path or "/") + (f"?{found.query}" if found.query else "")
         head = "".join([f"GET {target} HTTP/1.1\r\n", *(f"{k}: {v}\r\n" for k, v in sent.items()), "\r\n"])
-        reader, writer = await asyncio.open_connection(host, port, ssl=_tls(verify) if port_is_tls(url) else None)
+        reader, writer = await self._open(host, port, _tls(verify) if found.scheme == "https" else None)
         try:
             writer.write(head.encode())
             return _parsed(await _all(reader))
@@ -37,16 +42,28 @@ class Plain(Client):
             writer.transport.abort()  # without waiting for a server that does not close its side
 
     async def connect(self, host: str, port: int) -> None:
-        _, writer = await asyncio.open_connection(host, port)
+        _, writer = await self._open(host, port)
         writer.close()
         with contextlib.suppress(OSError):  # it was accepted
             await writer.wait_closed()
 
+    async def _open(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the first of the name's addresses that accepts one. Raises the last one's OSError."""
+        *others, last = await self._names.addresses(host, port)
+        for address in others:
+            with contextlib.suppress(OSError):
+                return await self._to(address, port, host, tls)
+        return await self._to(last, port, host, tls)
 
-def port_is_tls(url: str) -> bool:
-    return url.startswith("https:")
+    async def _to(
+        self, address: str, port: int, host: str, tls: ssl.SSLContext | None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(address, port, ssl=tls, server_hostname=host if tls else None)
 
 
+@functools.cache
 def _tls(verify: bool) -> ssl.SSLContext:
     made = ssl.create_default_context()
     if not verify:
