@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from chaos.protocols.capabilities import HOST
 from chaos.protocols.questions import Question
 
 QUESTIONS = "chaos.probes.questions"
-MEMORY = 10_000  # answers that are kept for the steady state
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Watch:
             self._prober = Prober(target.can.need(HOST), among, run_dir)
         own = [p for p in self.probes if not made[p.name].of_users]
         self._paces = [Pace(p, made[p.name], target, self._hear) for p in own]
-        self._kept: deque[Heard] = deque(maxlen=MEMORY)
+        self._kept: list[Heard] = []  # until `begin`
         self._tell: Hear | None = None
         self._ready, self._over = asyncio.Event(), asyncio.Event()
 
@@ -67,20 +65,21 @@ class Watch:
             await self._ready.wait()
 
     def recent(self, since: float) -> Mapping[str, Recent]:
-        """By probe, what was asked since a time of the loop's clock, and is answered."""
+        """By probe, what was asked since a time of the loop's clock, and is answered. What is older is forgotten."""
         found = {p.name: Recent() for p in self.probes}
+        self._kept = [one for one in self._kept if one.t >= since]
         for one in self._kept:
-            if one.t >= since:
-                r = found[one.probe]
-                found[one.probe] = Recent(r.ok + bool(one.ok), r.n + 1, r.why if one.ok else one.why)
+            r = found[one.probe]
+            found[one.probe] = Recent(r.ok + bool(one.ok), r.n + 1, r.why if one.ok else one.why)
         return found
 
     def begin(self, since: float, tell: Hear) -> None:
         """Pass everything that was asked since that time to `tell`, and from now on every answer when it is heard."""
         self._tell = tell
-        for one in [one for one in self._kept if one.t >= since]:
-            tell(one)
-        self._kept.clear()
+        kept, self._kept = self._kept, []
+        for one in kept:
+            if one.t >= since:
+                tell(one)
 
     async def drain(self) -> None:
         """Ask nothing more. `run` returns when the last question is answered."""
