@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -215,3 +216,20 @@ def test_a_name_that_hangs_delays_no_other() -> None:
         asyncio.run(main())
     finally:
         over.set()
+
+
+def test_the_prober_needs_nothing_that_the_image_of_the_load_lacks() -> None:
+    """The standard library, msgspec and the harness: a new import would be missing only in a container."""
+    code = """
+import sys
+import chaos.probes.prober.__main__
+from chaos import registry
+for name in ("http", "tcp"):
+    registry.load("chaos.probes.questions", name)
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    ours = {"chaos", "msgspec", "typing_extensions", "__main__"}
+    theirs = set(found) - set(sys.stdlib_module_names) - ours
+    assert "msgspec" in found and not {name for name in theirs if not name.startswith(("_", "sitecustomize"))}

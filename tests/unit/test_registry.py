@@ -20,7 +20,9 @@ from chaos.experiment.plan import CheckSpec
 from chaos.experiment.schema import schema
 from chaos.judge.judge import judge
 from chaos.judge.judgement import Judgement
+from chaos.load.nobody import Nobody
 from chaos.model import Verdict
+from chaos.probes.prober.watch import Watch
 from chaos.record.findings import Document
 from chaos.record.history import History
 from chaos.record.journal import Journal
@@ -133,6 +135,24 @@ class Weather(Dossier):
     def facts(self, journal):
         return [FactRow("winter_of_1963", "control", 0, len(journal.plan.steps), False)]
 '''
+QUESTION = '''"""A node is cold."""
+from dataclasses import dataclass
+from typing import ClassVar
+from chaos.protocols.capabilities import PAUSE
+from chaos.protocols.questions import Answer, Question
+
+@dataclass(frozen=True)
+class Cold(Question):
+    node: str
+    needs = PAUSE
+    bare: ClassVar = "node"
+    fails: ClassVar = "the node is warm"
+
+    async def ask(self, on, within):
+        node = next(n for n in on.nodes() if n.name == self.node)
+        warm = not await on.can.need(PAUSE).paused(node)
+        return Answer(warm, why="" if warm else "it is cold")
+'''
 ENTRIES = """[chaos.faults]
 colder = cold_plugin.colder:Colder
 pause = cold_plugin.colder:Colder
@@ -144,6 +164,8 @@ quiet = cold_plugin.quiet:Quiet
 noise = cold_plugin.noise:Noise
 [chaos.dossiers]
 weather = cold_plugin.weather:Weather
+[chaos.questions]
+cold = cold_plugin.cold:Cold
 [chaos.reports]
 lines = cold_plugin.lines:Lines
 """
@@ -163,7 +185,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         folder.mkdir()
     files = {package / "__init__.py": "NUMBER = 7\n", package / "colder.py": FAULT, package / "few.py": CHECKER}
     files |= {package / "noise.py": MEASURE, package / "lines.py": REPORT}
-    files |= {package / "weather.py": DOSSIER}
+    files |= {package / "weather.py": DOSSIER, package / "cold.py": QUESTION}
     files |= {package / "quiet.py": ASSUMPTION, package / "plain.py": PLAIN}
     files |= {info / "METADATA": "Metadata-Version: 2.1\nName: cold-plugin\nVersion: 1.0\n"}
     files |= {info / "entry_points.txt": ENTRIES}
@@ -285,6 +307,27 @@ def test_what_is_installed_is_shown_in_every_report(tmp_path: Path) -> None:
     for name, text in (texts | beside).items():
         assert "noise of the harness" in text, name
     assert all("few" in text and "quiet" in text for text in texts.values())
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installed_question_is_planned_asked_and_judged(tmp_path: Path) -> None:
+    """A probe of another package, in an experiment without a load."""
+    doc = {
+        "name": "cold", "claim": "y", "probes": [{"name": "chat", "cold": "chat-a"}],
+        "timeline": [{"at": "2s", "for": "9s", "fault": "pause", "where": {"name": "chat-a"}}],
+        "checks": [{"probe": {"name": "chat", "at_least": 0.99}}], "steady": {"for": "5s"}, "recover": "5s",
+    }  # fmt: skip
+    file = tmp_path / "cold.yaml"
+    file.write_text(yaml.safe_dump(doc), encoding="utf-8")
+    made = planning.plan("cold.yaml", experiments.read(file), Memory(NODES), planning.Choices(7, {}, {}))
+    stage = Stage(tmp_path / "run", made)
+    stage.load = Nobody(made.steady)  # type: ignore[assignment]  # instead of users
+    stage.more = {"watch": Watch(made.probes, stage.target, tmp_path)}
+    journal = stage.go().journal
+    assert {e.data.get("why", "") for _, e in journal.of("probe.sample")} == {"", "it is cold"}
+    assert [f.verdict for f in judge(journal).findings if f.check == "probe chat"] == [Verdict.FAIL]
+    assert "cold" in schema()["$defs"]["Experiment"]["properties"]["probes"]["items"]["properties"]
+    assert "## cold" in reference.probes()
 
 
 @pytest.mark.usefixtures("installed")
