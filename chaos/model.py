@@ -88,6 +88,16 @@ class Op(msgspec.Struct, frozen=True):
         return self.end - self.t
 
 
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a load noticed about itself: event `load.KIND` of the journal, from chaos/load/notes.py."""
+
+    t: float  # seconds on the timeline
+    kind: str
+    seconds: float | None = None  # how long it lasted; None: it was still so when it was written
+    what: str = ""  # the class of users, or its error
+    where: tuple[str, ...] = ()  # lines of code, the innermost last
+
+
 def badge(verdict: str, expected_failures: int) -> str:
     """A verdict with the number of expected failures: `PASS, 1 expected failure`. Only PASS may contain any."""
     if verdict != Verdict.PASS.value or not expected_failures:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from chaos.model import Op
+from chaos.protocols import Load
 from chaos.run.cancellation import through
 
 Ask = Callable[[float], str]  # time on the timeline → ok | fail | info
 
 
-class Scripted:
+class Scripted(Load):
     lead = 1.0
 
     def __init__(self, ask: Ask = lambda t: "ok", every: float = 0.5) -> None:

@@ -231,14 +231,12 @@ def make_plan(
     """Make a plan. Raises BadExperiment with every problem of the experiment with this stack, target and seed."""
     import msgspec
 
-    from chaos.experiment import extensions, planning, users, xfail
+    from chaos.experiment import extensions, loadfile, planning, xfail
     from chaos.experiment.programs import programs
 
-    known = None
-    if (load := experiment.load) is not None:
-        folder = stack.root / "experiments"
-        file_of_users = naming.file(f"{file}: load.users", folder, load.users, file.parent, folder, stack.root)
-        known = users.read(file_of_users)  # everything else about it is checked by the load when the stack is up
+    load_file, known = "", None
+    if experiment.load is not None:  # what only running a load's file would tell is checked by the load
+        load_file, known = loadfile.read(file, experiment.load, stack.root)
     settings: Mapping[str, Any] = {**stack.settings, "short": short}
     choices = planning.Choices(
         seed=seed,
@@ -251,6 +249,7 @@ def make_plan(
         postures=tuple(stack.extension.get("postures") or ()),
         described=(*stack.nodes, *stack.elsewhere),
         users=known,
+        load_file=load_file,
     )
     for words in xfail.outdated(experiment.checks):
         click.echo(f"warning: {file}: {words}", err=True)

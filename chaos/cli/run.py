@@ -195,7 +195,7 @@ class _Session:
         """Execute the plan with progress and metrics. Returns True if it was interrupted."""
         from chaos import registry
         from chaos.experiment import sense
-        from chaos.load.locustload import LocustLoad
+        from chaos.load.closedload import load as hosted
         from chaos.load.nobody import Nobody
         from chaos.observe.live.progress import Progress
         from chaos.observe.metrics import listen
@@ -215,9 +215,9 @@ class _Session:
         target = known.make(self.kind, self.stack, run / "logs", lambda text: progress.note(hider.text(text)))
         named = sorted({name for _, name in sense.journeys(plan)})
         load: Load = Nobody(plan.steady)
-        if plan.load.users:
+        if plan.load.present:
             hosting = target.can.need(HOST)
-            load = LocustLoad(hosting, plan.load, run, self.stack.root, steady=plan.steady, journeys=named)
+            load = hosted(hosting, plan.load, run, self.stack.root, steady=plan.steady, journeys=named)
         faults = {s.id: registry.build(registry.load("chaos.faults", s.fault), s.params) for s in plan.steps}
         measured = [p for p in plan.probes if p.within is None]
         probes = [registry.load("chaos.probes", p.kind)(target, p.name, p.every, **p.params) for p in measured]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from chaos import forms, naming, registry, yamlfile
 from chaos.errors import BadExperiment
-from chaos.experiment import extensions
-from chaos.units import Duration, Rate, WrittenShare
+from chaos.experiment import extensions, loads
+from chaos.units import Duration, WrittenShare
 
 Condition = Mapping[str, Any]  # a setting's name and its value, or a list of values
 Where = Mapping[str, Any]  # labels, and pick, share, except
 ALL = "all"  # `where: all`: every node, explicitly
+if TYPE_CHECKING:
+    Load = loads.Load
+else:  # msgspec has no union of several structs; `_convert` chooses one by its keys
+    Load = Any
 
 
 class Stop(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for"}, kw_only=True):
@@ -45,22 +49,6 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for", 
     when: Condition = {}
 
 
-class Peak(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for"}):
-    """More users for some time, in run time: users and their time limits are not scaled."""
-
-    at: Duration
-    lasts: Duration
-    times: float  # times the normal rate
-
-
-class Users(msgspec.Struct, forbid_unknown_fields=True):
-    users: str
-    count: Annotated[int, msgspec.Meta(le=1_000_000)]
-    rate: Rate
-    floor: Rate
-    peak: Peak | None = None
-
-
 class Steady(msgspec.Struct, forbid_unknown_fields=True, rename={"lasts": "for"}):
     lasts: Duration = "10s"
     within: Duration = "60s"
@@ -88,7 +76,7 @@ class Experiment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     claim: str
     timeline: Sequence[Entry]
     checks: Sequence[Mapping[str, Any]]
-    load: Users | None = None  # without it, the verdict rests on probes and on what checks measure themselves
+    load: Load | None = None  # without it, the verdict rests on probes and on what checks measure themselves
     probes: Sequence[Mapping[str, Any]] = ()  # questions with a tolerance, each with a name
     # Incident seconds per run second; the timeline and the checks are then in incident time.
     scale: Annotated[float, msgspec.Meta(ge=1e-6, le=1e9)] = 1.0
@@ -173,10 +161,11 @@ def _convert(path: Path, doc: Mapping[str, Any]) -> Experiment:
         entries = doc.get(key)
         for n, entry in enumerate(entries if isinstance(entries, list) else ()):
             piece(kind, entry, f"{key}[{n}]")
-    pieces = {"load": Users, "steady": Steady, "stack": StackChoice, "limits": Limits}
+    pieces = {"steady": Steady, "stack": StackChoice, "limits": Limits}
     for key, kind in pieces.items():
         if doc.get(key) is not None:
             piece(kind, doc[key], key)
+    load = _load(doc["load"], piece, problems, path) if doc.get("load") is not None else None
     theirs = {key: kind for key, kind in extensions.blocks().items() if key not in OWN}
     blocks = {key: piece(kind, doc[key], key) for key, kind in theirs.items() if doc.get(key) is not None}
     known = [*OWN, *theirs]
@@ -185,10 +174,23 @@ def _convert(path: Path, doc: Mapping[str, Any]) -> Experiment:
         problems.append(f"{path}: name: found {doc['name']!r}, expected {naming.EXPECTED}")
     if not problems:
         own = {key: value for key, value in doc.items() if key in OWN}
+        own |= {"load": load} if load is not None else {}
         found = piece(Experiment, own | {"blocks": blocks}, "file")
         if found is not None:
             return found  # type: ignore[no-any-return]  # piece() is generic over what it is given
     raise BadExperiment(*problems)
+
+
+def _load(value: Any, piece: Callable[[Any, Any, str], Any], problems: list[str], path: Path) -> Any:
+    """`load` in the form that its keys say."""
+    kind, why = loads.kind(value)
+    if kind is None:
+        problems.append(f"{path}: load: {why}")
+        return None
+    before = len(problems)
+    for part in loads.parts(value):
+        piece(*part)
+    return piece(kind, value, "load") if len(problems) == before else None
 
 
 def selectors(where: Any) -> Sequence[Where]:

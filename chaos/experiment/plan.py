@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypedDict
 
 import msgspec
 
-from chaos.redaction import Hider, mapping, secrets
+from chaos.redaction import Hider, mapping, secrets, shown
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,13 +55,82 @@ class Peak(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: float
 
 
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One HTTP request of a load without code. At most one of form, json and body is set."""
+
+    journey: str
+    method: str  # GET, POST, PUT, PATCH, DELETE
+    url: str  # http://HOST[:PORT]/PATH
+    weight: float = 1.0  # share among all requests
+    headers: Mapping[str, str] = {}
+    form: Mapping[str, str] | None = None
+    json: Any = msgspec.UNSET
+    body: str | None = None
+    status: tuple[int, ...] = ()  # accepted statuses; empty: any 2xx
+    contains: str = ""  # text that the answer's body must have
+
+    @property
+    def words(self) -> str:
+        """What is sent and expected, without headers and body, which may be secret."""
+        wanted = " or ".join(map(str, self.status)) or "2xx"
+        text = f" with {self.contains!r}" if self.contains else ""
+        return f"{self.method} {self.url} ({self.journey}, weight {self.weight:g}, expects {wanted}{text})"
+
+    def redacted(self) -> Request:
+        form = None if self.form is None else mapping(self.form)
+        json = self.json if self.json is msgspec.UNSET else shown("", self.json)
+        headers = mapping(self.headers)
+        return msgspec.structs.replace(self, url=shown("", self.url), headers=headers, form=form, json=json)
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        json = {} if self.json is msgspec.UNSET else {"": self.json}
+        for values in (self.headers, self.form or {}, json):
+            yield from secrets(values)
+
+
+class Locust(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A locustfile, run by Locust. Its users wait for each answer, so a system that stalls is asked less."""
+
+    file: str  # relative to experiments/
+    spawn_rate: float  # users started a second
+    host: str = ""  # for classes without a host
+    tags: tuple[str, ...] = ()  # tasks are chosen by tags and exclude_tags as Locust does
+    exclude_tags: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # of users; empty: all of the file
+
+
 class LoadSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    users: str  # locustfile, relative to experiments/; empty: the experiment has no load
+    """One of `users`, `http` and `locust` is set; none of them if the experiment has no load."""
+
+    users: str  # users' file, relative to experiments/; empty for another kind
     count: int  # users
-    rate: float  # operations a second, all journeys together
+    rate: float  # operations a second, all journeys together; 0 if users wait for answers, so that nothing is planned
     floor: float  # a run with a lower rate is INCONCLUSIVE
     seed: int
     peak: Peak | None = None
+    http: tuple[Request, ...] = ()
+    locust: Locust | None = None
+
+    @property
+    def file(self) -> str:
+        """The file that it executes, relative to experiments/; empty if there is none."""
+        return self.locust.file if self.locust else self.users
+
+    @property
+    def present(self) -> bool:
+        """Whether the experiment has a load."""
+        return bool(self.users or self.http or self.locust or self.rate)
+
+    @property
+    def said(self) -> str:
+        """How many users do what, for people."""
+        if not self.present:
+            return "none"
+        rate = f"{self.count} users, {self.rate:g} operations a second"
+        if self.locust:
+            return f"{self.count} users of {self.locust.file}, who wait for each answer"
+        return f"{rate} of {len(self.http)} HTTP requests" if self.http else f"{rate} of {self.users}"
 
 
 class ProbeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -180,6 +249,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         given = (*(step.params for step in self.steps), *(probe.params for probe in self.probes))
         found = [*secrets(self.settings), *(text for params in given for text in secrets(params))]
+        found += [text for request in self.load.http for text in request.secrets]
         own = Hider(found, self.names)
 
         def hide(value: Any) -> Any:
@@ -189,6 +259,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self,
             claim=hide(self.claim),
             settings=hide(mapping(self.settings)),
+            load=msgspec.structs.replace(self.load, http=tuple(r.redacted() for r in self.load.http)),
             steps=tuple(msgspec.structs.replace(s, params=hide(mapping(s.params))) for s in self.steps),
             probes=tuple(msgspec.structs.replace(p, params=hide(mapping(p.params))) for p in self.probes),
             acts=tuple(msgspec.structs.replace(a, command=tuple(hide(a.command))) for a in self.acts),

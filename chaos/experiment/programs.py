@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
+from os.path import normpath
 
 from chaos.experiment.plan import Kind, Plan, Program
 from chaos.experiment.stack import Service, Stack
@@ -17,8 +18,8 @@ def programs(stack: Stack, plan: Plan, containers: bool) -> tuple[Program, ...]:
 
 
 def _programs(stack: Stack, plan: Plan, containers: bool) -> Iterator[Program]:
-    if plan.load.users:
-        yield Program("load", f"experiments/{plan.load.users}")
+    if file := plan.load.file:
+        yield Program("load", normpath(f"experiments/{file}"))
     for act in plan.acts:
         yield Program("operator", f"{act.name}: {shlex.join(act.command)}", act.nodes)
     for probe in plan.probes:

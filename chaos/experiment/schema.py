@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chaos import registry, units
-from chaos.experiment import extensions
+from chaos.experiment import extensions, loads
 from chaos.experiment.file import OWN, Experiment
 from chaos.experiment.overlay import Overlay
 
@@ -29,9 +29,19 @@ def schema() -> Mapping[str, Any]:
     entry["allOf"] = [_with(name) for name in registry.names("chaos.faults")]
     checks = {name: _parameters("chaos.judge.checkers", name) for name in registry.names("chaos.judge.checkers")}
     experiment["properties"]["checks"]["items"] = {"type": "object", "properties": checks}
+    _add_loads(found)
     experiment["properties"]["probes"]["items"] = _probe(found["$defs"]["Steady"]["properties"]["for"])
     _add_blocks(found)
     return found
+
+
+def _add_loads(found: dict[str, Any]) -> None:
+    """The forms of `load`, one of which its keys choose."""
+    forms, defined = msgspec.json.schema_components(loads.KINDS.values(), ref_template="#/$defs/{name}")
+    found["$defs"] |= defined
+    one = [{"required": [method]} for method in loads.METHODS]
+    found["$defs"]["Request"]["oneOf"] = one
+    found["$defs"]["Experiment"]["properties"]["load"] = {"anyOf": list(forms)}
 
 
 def _probe(duration: Mapping[str, Any]) -> Mapping[str, Any]:

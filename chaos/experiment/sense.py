@@ -39,9 +39,10 @@ def problems(plan: Plan, users: Users | None) -> Iterator[Problem]:
             yield stop.id, f"{found}; expected below to be the lesser"
         if stop.kind == "success" and stop.below == 0:
             yield stop.id, "below: found 0, which no share of operations is; expected more"
+    yield from _unread(plan)
     yield from _load(plan)
     yield from _probes(plan)
-    if not plan.load.users:
+    if not plan.load.present:
         yield from _without_users(plan)
 
 
@@ -122,12 +123,24 @@ def journeys(plan: Plan) -> Iterator[Problem]:
 def _strangers(plan: Plan, users: Users) -> Iterator[Problem]:
     for where, name in journeys(plan):
         if name not in users.journeys:
-            yield where, f"no user of {plan.load.users} has a journey {name!r}; {registry.hint(name, users.journeys)}"
+            yield where, f"no user of {_who(plan)} has a journey {name!r}; {registry.hint(name, users.journeys)}"
     for check in plan.checks:
         client = check.params.get("client")
         if isinstance(client, str) and client not in users.clients:
             hint = registry.hint(client, users.clients)
-            yield f"{place(check)}.client", f"no user of {plan.load.users} is a {client!r} client; {hint}"
+            yield f"{place(check)}.client", f"no user of {_who(plan)} is a {client!r} client; {hint}"
+
+
+def _who(plan: Plan) -> str:
+    return plan.load.file or "load.http"
+
+
+def _unread(plan: Plan) -> Iterator[Problem]:
+    """Checks of what was written, where the load reads nothing back."""
+    for check in plan.checks:
+        if check.check == "delivery" and plan.load.present and not plan.load.users:
+            found = "found delivery, and this load writes nothing that is read back"
+            yield place(check), f"{found}; expected a users' file with @readback (docs/guide/load.md)"
 
 
 def _asked(check: CheckSpec) -> CheckSpec:

@@ -34,7 +34,8 @@ def read(path: Path) -> Users:
     module = _Module(path)
     kinds = [k for k in module.names.values() if isinstance(k, _Class) and k.counts]
     if not module.partial and not kinds:
-        raise BadExperiment(f"{path}: found no users, expected at least one class that subclasses OpenUser")
+        expected = "expected at least one class that subclasses OpenUser"
+        raise BadExperiment(f"{path}: found no users, {expected}; name a plain locustfile with `load.locustfile`")
     if not module.partial and (idle := [k.name for k in kinds if not k.journeys]):
         expected = 'expected at least one method marked with @journey("name")'
         raise BadExperiment(f"{path}: {idle[0]}: found no journey, {expected}")
@@ -124,7 +125,7 @@ class _Module:
         self._path, self._above = path, (*above, path)
         self.names: dict[str, object] = {}
         self.partial = False
-        for statement in _parsed(path).body:
+        for statement in parsed(path).body:
             self._statement(statement)
 
     def _statement(self, node: ast.stmt) -> None:
@@ -251,7 +252,8 @@ def _name_of(call: ast.Call) -> ast.expr | None:
     return next(iter([*call.args, *(k.value for k in call.keywords if k.arg == "name")]), None)
 
 
-def _parsed(path: Path) -> ast.Module:
+def parsed(path: Path) -> ast.Module:
+    """The syntax of a Python file. Raises BadExperiment, with the line, for one that has none or cannot be read."""
     try:
         if (size := path.stat().st_size) > MOST:
             raise BadExperiment(f"{path}: found {size:,} bytes, expected at most {MOST:,}")

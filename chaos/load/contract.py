@@ -14,6 +14,8 @@ from chaos.load.arrivals import Arrival
 
 ARRIVALS = "arrivals.json"  # written by the harness when the process is ready; the process starts when it appears
 USERS = "users.json"  # written in mode prepare with mode 0600, because it holds passwords and tokens
+REQUESTS = "requests.json"  # written by the harness with mode 0600: the requests of a load without code
+NOTES = "load.jsonl"  # written by the process: what it noticed about itself
 OPS = "ops.jsonl"  # created by the process when it is ready
 
 CONNECT = 0.3  # seconds for resolving a name and connecting
@@ -44,5 +46,6 @@ class Exit(enum.IntEnum):
     USAGE = 64  # the users' file or an argument is wrong
     NO_USERS = 66  # users.json is missing or does not fit the users' file
     NO_SCHEDULE = 67  # arrivals.json did not appear
+    ENDED = 68  # the locustfile stopped Locust before the end
     NO_STACK = 69  # users could not sign up
     NO_DISK = 74  # ops.jsonl or users.json could not be written

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from chaos.errors import TargetError
 from chaos.experiment.plan import Plan
-from chaos.model import Finding, Node
+from chaos.model import Finding, Node, Note
 from chaos.protocols.table import C, Key, Table
 from chaos.record.findings import FactRow, Reports
 from chaos.record.journal import Journal
@@ -128,6 +128,10 @@ class Load(Protocol):
     async def drain(self) -> None: ...  # returns when the last operation has ended
     async def readback(self) -> None: ...  # reads everything back, as `op: readback` lines
     async def stop(self) -> None: ...  # ends immediately; idempotent
+
+    def notes(self) -> Sequence[Note]:
+        """What the load noticed about itself, such as that its event loop stood still; the journal gets them."""
+        return ()
 
 
 class Checker(Protocol):

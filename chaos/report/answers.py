@@ -21,7 +21,7 @@ class Answer:
 
 
 def answers(journal: Journal, judgement: Judgement) -> tuple[Answer, ...]:
-    if not journal.plan.load.users:
+    if not journal.plan.load.present:
         lost = Answer("What was lost?", "Not checked", ("The experiment has no load, so nothing was written.",), False)
         return _away(judgement), lost, _away_for(journal, judgement)
     return _hurt(judgement), _lost(journal, judgement), _long(journal, judgement)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from chaos import registry, safe
 from chaos.experiment import extensions
-from chaos.experiment.plan import CheckSpec, Plan
+from chaos.experiment.plan import CheckSpec, LoadSpec, Plan
 from chaos.units import in_words
 
 WIDTH = 100
@@ -22,7 +22,7 @@ def render(plan: Plan) -> str:
         *textwrap.wrap(plan.claim, WIDTH),
         "",
         f"{len(plan.nodes)} nodes; {knobs or 'no knobs'}",
-        _load(plan),
+        *_load(plan),
         *_probes(plan),
         *([f"zones are {plan.between_zones_ms:g} ms apart, one way"] if plan.between_zones_ms else []),
         f"steady for {plan.steady:g} s, timeline {plan.length:g} s, then {plan.recover:g} s to recover"
@@ -52,13 +52,37 @@ def _probes(plan: Plan) -> list[str]:
     return ["probes", *lines] if lines else []
 
 
-def _load(plan: Plan) -> str:
-    if not plan.load.users:
-        return "no load: the verdict rests on " + ("probes" if any(p.within for p in plan.probes) else "its checks")
-    floor = f"(floor {plan.load.floor:g}: below it the run is INCONCLUSIVE)"
-    p = plan.load.peak
+def _load(plan: Plan) -> list[str]:
+    load = plan.load
+    if not load.present:
+        return ["no load: the verdict rests on " + ("probes" if any(p.within for p in plan.probes) else "its checks")]
+    if load.locust:
+        return [
+            f"load: {load.count} users of a locustfile, {load.locust.spawn_rate:g} started a second",
+            *_locust(load),
+        ]
+    floor = f"(floor {load.floor:g}: below it the run is INCONCLUSIVE)"
+    p = load.peak
     peak = f", {p.times:g} times as many from {p.at:g} s to {p.end:g} s" if p else ""
-    return f"load: {plan.load.count} users, {plan.load.rate:g} operations a second {floor}{peak}"
+    said = f"load: {load.count} users, {load.rate:g} operations a second {floor}{peak}"
+    return [said, *(f"  {request.redacted().words}" for request in load.http)]
+
+
+def _locust(load: LoadSpec) -> list[str]:
+    assert load.locust is not None
+    said = {
+        "host": load.locust.host,
+        "classes": ", ".join(load.locust.classes),
+        "tags": ", ".join(load.locust.tags),
+        "exclude_tags": ", ".join(load.locust.exclude_tags),
+        "floor": f"{load.floor:g} operations a second before the first fault" if load.floor else "",
+    }
+    lines = [f"  {name}: {words}" for name, words in said.items() if words]
+    waits = "each user waits for an answer before the next request, so a system that stalls is asked less; the report"
+    return [
+        *lines,
+        *textwrap.wrap(f"{waits} says how much that hides", WIDTH, initial_indent="  ", subsequent_indent="  "),
+    ]
 
 
 def _bounds(plan: Plan) -> list[str]:

@@ -35,14 +35,14 @@ def render(journal: Journal, judgement: Judgement, *, width: int = 100, color: b
     console = Sheet(min(width, 100), color)
     interrupted = words.interrupted(journal)
     if not interrupted:
-        title = "what users lost" if journal.plan.load.users else "what probes found"
+        title = "what users lost" if journal.plan.load.present else "what probes found"
         _section(console, f"{journal.plan.experiment}: {title}", words.lost(journal, judgement))
     _verdict(console, journal, judgement)
     if interrupted:
         _section(
             console, "Interrupted", ["The journal is complete up to that point. The run was not executed as planned."]
         )
-    elif journal.journeys or (not journal.plan.load.users and any(journal.of("load.start"))):
+    elif journal.journeys or (not journal.plan.load.present and any(journal.of("load.start"))):
         if journal.journeys:
             console.print(_journeys(journal, judgement))
         if journal.journeys and judgement.measures.probe_availability:

@@ -95,7 +95,7 @@ def most_used(judgement: Judgement) -> tuple[str, ...]:
 def lost(journal: Journal, judgement: Judgement) -> list[str]:
     """What users lost, in sentences: the most used journeys first, then the unaffected ones, then writes."""
     m, scale = judgement.measures, journal.plan.scale
-    if not journal.plan.load.users:
+    if not journal.plan.load.present:
         return list(probed(judgement, scale)) or ["The experiment has neither a load nor probes."]
     outages = m.outage
     order = sorted((j for j in most_used(judgement) if j in outages), key=lambda j: outages[j].back is not None)

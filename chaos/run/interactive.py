@@ -17,7 +17,8 @@ import msgspec
 from chaos import registry
 from chaos.errors import BadExperiment, ChaosError, TargetError
 from chaos.experiment import planning
-from chaos.experiment.file import Entry, Experiment, Users
+from chaos.experiment.file import Entry, Experiment
+from chaos.experiment.loads import Users
 from chaos.experiment.plan import Step
 from chaos.model import Node
 from chaos.protocols import Sink, Target

@@ -67,7 +67,10 @@ async def _play(stage: Stage, lease: asyncio.Task[None]) -> str:
         await stage.until(end + plan.recover)
         await distance.check()
         await stage.watch.drain()
-        await load.drain()
+        try:
+            await load.drain()
+        finally:
+            _tell_notes(stage)
         still_wanted()
         sink.emit("load.stop", "load")
         for watcher in (*watchers, held):
@@ -75,6 +78,16 @@ async def _play(stage: Stage, lease: asyncio.Task[None]) -> str:
     sink.emit("phase", "readback")
     await load.readback()
     return "stopped" if stopped else "done"
+
+
+def _tell_notes(stage: Stage) -> None:
+    """Copy what the load noticed about itself into the journal: whatever lasted into the steady phase, or later."""
+    begin = -stage.plan.steady
+    for note in stage.load.notes():
+        if note.t + (note.seconds or 0.0) >= begin or note.seconds is None:
+            said = {"seconds": note.seconds, "what": note.what or None, "where": list(note.where) or None}
+            given = {key: value for key, value in said.items() if value is not None}
+            stage.sink.emit(f"load.{note.kind}", "load", t=max(note.t, begin), **given)
 
 
 async def _up(stage: Stage, distance: Distance) -> None:

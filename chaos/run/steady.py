@@ -55,7 +55,7 @@ async def _looks(stage: Stage) -> tuple[list[str], list[Mapping[str, float]]]:
 
 def _unwell(stage: Stage) -> list[str]:
     seen = stage.load.success(stage.plan.steady)
-    unwell = ["no operation was recorded"] if stage.plan.load.users and not seen else []
+    unwell = ["no operation was recorded"] if stage.plan.load.present and not seen else []
     unwell += [f"{name} {ok} of {n} ok" for name, (ok, n) in sorted(seen.items()) if ok < STEADY * n]
     for name, r in stage.watch.recent(stage.t0 - stage.plan.steady).items():
         why = f" ({r.why})" if r.why else ""

@@ -23,4 +23,5 @@ class Choices:
     between_zones_ms: float = 0.0  # latency between zones, one way, according to the stack
     postures: tuple[str, ...] = ()  # the stack's postures
     described: tuple[Node, ...] = ()  # all nodes in the stack's file, in any posture
-    users: Users | None = None  # the content of the users' file; None if it was not read
+    users: Users | None = None  # what is known of the load's journeys; None if its file was not read
+    load_file: str = ""  # the load's file where it was found, relative to experiments/; empty if it was not looked for

@@ -20,7 +20,7 @@ class Floor(Assumption):
 
     def applies(self, journal: Journal) -> bool:
         """An experiment may have no load; its verdict rests on probes."""
-        return bool(journal.plan.load.users)
+        return bool(journal.plan.load.present)
 
     def check(self, journal: Journal) -> Finding:
         seen = load(journal)

@@ -27,10 +27,10 @@ class Steady(Assumption):
 
     def applies(self, journal: Journal) -> bool:
         """Without a load and without probes, nothing says what was healthy."""
-        return bool(journal.plan.load.users or tolerant(journal))
+        return bool(journal.plan.load.present or tolerant(journal))
 
     def check(self, journal: Journal) -> Finding:
-        found = [*([self._users(journal)] if journal.plan.load.users else []), *self._probes(journal)]
+        found = [*([self._users(journal)] if journal.plan.load.present else []), *self._probes(journal)]
         unwell = [f for f in found if f.verdict is not Verdict.PASS]
         evidence = [name for f in unwell for name in f.evidence][:LIMIT]
         return replace(

@@ -18,9 +18,10 @@ import gevent
 import gevent.pool
 
 from chaos.load.contract import Exit
-from chaos.load.openloop import crowd, reading, visits
-from chaos.load.openloop.crowd import Kind, Stop
+from chaos.load.openloop import crowd, reading, requests, visits
+from chaos.load.openloop.crowd import Kind
 from chaos.load.openloop.user import Broken, OpenUser, Operation, begin
+from chaos.load.stop import Stop
 
 SIGN_UP = 30.0  # seconds for all users to sign up
 AT_ONCE = 8  # users who sign up at the same time
@@ -58,7 +59,9 @@ def _sign_up(user: OpenUser, until: float) -> str:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m chaos.load.openloop", description=__doc__)
     parser.add_argument("--mode", choices=("prepare", "run", "readback"), required=True)
-    parser.add_argument("--file", type=Path, required=True, help="the users' file")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--file", type=Path, help="the users' file")
+    what.add_argument("--requests", type=Path, help="requests without code, as JSON")
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--journey", action="append", default=[], help="that somebody has to have (prepare)")
     parser.add_argument("--count", type=int, default=1, help="users to sign up (prepare)")
@@ -67,10 +70,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness handles Ctrl-C, and sends SIGTERM
     try:
-        kinds = crowd.load(args.file)
+        file = args.file or args.requests
+        kinds = crowd.load(file) if args.file else requests.load(file)
         if args.mode == "prepare":
-            crowd.all_read_back(args.file, kinds)
-            crowd.expect(args.file, kinds, args.journey)
+            crowd.all_read_back(file, kinds)
+            crowd.expect(file, kinds, args.journey)
             prepare(args.run, kinds, args.count)
         elif args.mode == "run":
             visits.walk(args.run, kinds, args.t0, args.first)

@@ -18,14 +18,7 @@ from chaos.load.arrivals import apportion
 from chaos.load.contract import USERS, Account, Exit
 from chaos.load.openloop.client import Names
 from chaos.load.openloop.user import OpenUser
-
-
-class Stop(Exception):
-    """The program cannot continue: the reason, and the exit code."""
-
-    def __init__(self, code: Exit, why: str) -> None:
-        super().__init__(why)
-        self.code = code
+from chaos.load.stop import Stop
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import gevent.pool
 from chaos.load.contract import OPS, PATIENCE
 from chaos.load.openloop import crowd
 from chaos.load.openloop.crowd import Kind
-from chaos.load.openloop.record import Line, Record
 from chaos.load.openloop.user import Broken, OpenUser, Operation, Page, begin
+from chaos.load.record import Line, Record
 
 AT_ONCE = 8  # concurrent read-backs
 TRIES = 8  # attempts for a page, over all hosts, at most a second apart

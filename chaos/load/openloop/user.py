@@ -96,7 +96,7 @@ class OpenUser(FastHttpUser):
     max_redirects = 0  # a redirect is not the expected response
 
     def __init__(self, environment: Environment, names: Names, name: str, place: int) -> None:
-        self.host = self.hosts[0]
+        self.host = (*self.hosts, "http://localhost")[0]  # Locust insists on one
         self.client_pool: Clients = Clients(names, CONNECT, PATIENCE)
         super().__init__(environment)
         agent = self.client.client
@@ -105,7 +105,7 @@ class OpenUser(FastHttpUser):
         self.name = name
         self.mates: Sequence[str] = (name,)  # names of all users of this class
         self.kept: dict[str, Any] = {}  # kept from sign_up to the run and the read-back; JSON
-        self._at = place % len(self.hosts)  # users start spread over the hosts and stay with one that works
+        self._at = place % max(len(self.hosts), 1)  # users start spread over the hosts and stay with one that works
 
     def sign_up(self) -> None:
         """Create an account before the run, and store what is needed later in `self.kept`. Must be repeatable."""
@@ -150,33 +150,38 @@ class OpenUser(FastHttpUser):
     ) -> FastResponse:
         """The response, if its status is 2xx or in `accept`. Otherwise raises Broken, which ends the operation.
 
-        Hosts are tried in turn as long as nothing was sent, within the operation's time limit.
+        Hosts are tried in turn as long as nothing was sent, within the operation's time limit. A `path` that is a whole
+        URL, http://…, is asked of its own host only.
         """
+        hosts, said = self.hosts, path
+        if path.startswith("http://"):
+            hosts, path = _split(path)
+            said = path.partition("?")[0]  # it comes from the experiment's file, whose query may be secret
         sent = {**self.credentials(), "X-Request-Id": self.op.id, **headers}
         if json is not None:
             data = msgspec.json.encode(json)
             sent["Content-Type"] = "application/json"
         tried: list[str] = []
         while True:
-            at = self._at
+            at = self._at if hosts is self.hosts else 0
             answer = self.client.request(
                 method,
-                self.hosts[at] + path,
+                hosts[at] + path,
                 name=path.partition("?")[0],
                 data=data,  # type: ignore[arg-type]  # bytes are what it sends in the end
                 headers=sent,
             )
             error = getattr(answer, "error", None)
             if error is None:
-                return self._judge(method, path, answer, accept)
+                return self._judge(method, said, answer, accept)
             if not isinstance(error, NotSent):
-                self.client_pool.drop_idle(self.hosts[at])
-                raise Broken("info", f"{method} {path}: {_cause(error)}")
+                self.client_pool.drop_idle(hosts[at])
+                raise Broken("info", f"{method} {said}: {_cause(error)}")
             tried.append(str(error))
-            if self._at == at:  # unless another journey of this user has already moved on
-                self._at = (at + 1) % len(self.hosts)
-            if len(tried) >= len(self.hosts) or time.monotonic() >= self.op.deadline:
-                raise Broken("fail", f"{method} {path}: not sent: {'; '.join(tried)}")
+            if hosts is self.hosts and self._at == at:  # unless another journey of this user has already moved on
+                self._at = (at + 1) % len(hosts)
+            if len(tried) >= len(hosts) or time.monotonic() >= self.op.deadline:
+                raise Broken("fail", f"{method} {said}: not sent: {'; '.join(tried)}")
 
     def turn(self) -> None:
         """Switch to the next host. A read-back asks all of them; a journey stays with one that works."""
@@ -194,6 +199,13 @@ class OpenUser(FastHttpUser):
         if str(answer.headers.get("X-Executed") or "").lower() == "no":
             raise Broken("fail", f"{what}, not executed", status)
         raise Broken("fail" if 400 <= status < 500 else "info", what, status)
+
+
+def _split(url: str) -> tuple[Sequence[str], str]:
+    """The host and the path of a URL."""
+    host, slash, path = url.removeprefix("http://").partition("/")
+    host, question, query = host.partition("?")  # http://host?a=b
+    return (f"http://{host}",), f"/{path}" if slash else f"/{question}{query}"
 
 
 def _complete(answer: FastResponse) -> bool:

@@ -14,11 +14,14 @@ import gevent.pool
 import msgspec
 
 from chaos.load.arrivals import Arrival, choose
-from chaos.load.contract import ARRIVALS, OPS, PATIENCE, Exit, Schedule
+from chaos.load.contract import ARRIVALS, NOTES, OPS, PATIENCE, Exit, Schedule
+from chaos.load.heartbeat import Heartbeat
+from chaos.load.notes import Notebook
 from chaos.load.openloop import crowd
-from chaos.load.openloop.crowd import Kind, Stop
-from chaos.load.openloop.record import Line, Record
+from chaos.load.openloop.crowd import Kind
 from chaos.load.openloop.user import Broken, OpenUser, Operation, begin
+from chaos.load.record import Line, Record
+from chaos.load.stop import Stop
 
 BEGIN = 60.0  # seconds to wait for the schedule; without a harness there is nothing to do
 LATE = 0.1  # seconds: operations sent later than this are counted in the log
@@ -99,6 +102,7 @@ def walk(run: Path, kinds: dict[str, Kind], t0: float, first: int) -> None:
     users = crowd.people(crowd.saved(run, kinds), kinds)
     visits = Visits(users, kinds, Record(run / OPS), t0, first)
     gevent.signal_handler(signal.SIGTERM, visits.stop.set)
+    Heartbeat(Notebook(run / NOTES, t0)).start()
     schedule = _schedule(run, visits.stop, len(users))
     for arrival in schedule:
         wait = t0 + arrival.t - time.monotonic()

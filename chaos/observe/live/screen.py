@@ -148,7 +148,7 @@ def _journeys(live: Live, now: float | None, width: int) -> Iterator[Text]:
     strips = max(0, width - NAME - 2 - 7 - 2 - 9 - 1)
     success, latency = math.ceil(strips * 0.6), max(0, math.floor(strips * 0.4) - 1)
     late = live.late(now)
-    loaded = bool(live.plan.load.users)
+    loaded = bool(live.plan.load.present)
     title = Text(f"{'users' if loaded else 'probes':>{NAME}}  {f'last {success} s':<{success}}        ", "dim")
     title.append(_share(late) if loaded else Text(" " * 6))
     yield title.append(f"  p95 of the last {latency} s", "dim")

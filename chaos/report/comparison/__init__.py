@@ -80,13 +80,8 @@ def _unlike(arms: Sequence[Arm]) -> Iterator[str]:
 
     def asked(arm: Arm) -> Mapping[str, Any]:
         p = arm.journal.plan
-        load = (
-            "none"
-            if not p.load.users
-            else f"{p.load.count} users, {p.load.rate:g} operations a second of {p.load.users}"
-        )
         form = "short" if p.short else "full"
-        return {"experiment": p.experiment, "load": load, "scale": f"{p.scale:g}", "form": form}
+        return {"experiment": p.experiment, "load": p.load.said, "scale": f"{p.scale:g}", "form": form}
 
     for arm in arms[1:]:
         for what, value in asked(arm).items():
@@ -122,7 +117,7 @@ def _run(name: str, arm: Arm, varies: Sequence[str]) -> dict[str, Any]:
     rpos = [r for r in m.rpo_s.values() if r is not None]
     rto, during = m.rto_s, {j: a.during for j, a in m.availability.items()}
     failed = {j: _since(a) for j, a in m.availability.items()}
-    if not arm.journal.plan.load.users:  # probes stand in the place of journeys
+    if not arm.journal.plan.load.present:  # probes stand in the place of journeys
         rto, during = m.probe_rto_s, {name: a.during for name, a in m.probe_availability.items()}
         failed = {p.name: _bad(answers(arm.journal, p).since) for p in tolerant(arm.journal)}
     hurt = [j for j, s in rto.items() if s != 0.0]
@@ -243,7 +238,7 @@ def _strips(arms: Sequence[Arm]) -> list[list[float | None]]:
 
 def _replies(arm: Arm) -> Iterator[tuple[float, bool]]:
     """When each operation was due and whether it succeeded; without a load, the answers to probes."""
-    if arm.journal.plan.load.users:
+    if arm.journal.plan.load.present:
         yield from ((op.t, op.ok) for _, op in arm.journal.operations())
     else:
         yield from ((a.t, a.ok) for p in tolerant(arm.journal) for a in answers(arm.journal, p).all)

@@ -37,9 +37,9 @@ def render(journal: Journal, judgement: Judgement) -> str:
         f"> {markdown(words.claim(journal, judgement))}",
         f"Verdict **{judgement.badge}** (exit {judgement.exit_code}): {meaning}.",
         f"{played}. Run {code(judgement.run or p.experiment)}.",
-        "## What users lost" if p.load.users else "## What probes found",
+        "## What users lost" if p.load.present else "## What probes found",
         _list(words.lost(journal, judgement)),
-        *(_table(tables.journeys(journal, judgement)) if p.load.users else []),
+        *(_table(tables.journeys(journal, judgement)) if p.load.present else []),
     ]
     if judgement.measures.probe_availability:
         parts += _table(tables.probes(journal, judgement))
@@ -53,7 +53,7 @@ def render(journal: Journal, judgement: Judgement) -> str:
         parts += ["Left out: " + markdown("; ".join(p.left_out)) + "."]
     if judgement.measures.delivery:
         parts += _table(tables.delivery(journal, judgement))
-    if p.load.users:
+    if p.load.present:
         parts += _table(tables.latency(journal, judgement))
     parts += _table(tables.steps(journal, judgement))
     if (more := tables.added(journal, judgement)).rows:

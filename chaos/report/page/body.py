@@ -27,7 +27,7 @@ HEAD = """<!doctype html>
 <div class="facts"><span>Target <b>{{ plan.target }}</b></span><span>Posture <b>{{ plan.posture or "none" }}</b></span>
 <span>Seed <b>{{ plan.seed }}</b></span>{% if plan.short %}<span><b>Short form</b></span>{% endif %}
 {% if plan.scale != 1 %}<span>Scale <b>1 s of the run is {{ second }} of the incident</b></span>{% endif %}
-{% if started %}<span>Started <b>{{ started }}</b></span>{% endif %}{% if plan.load.users %}
+{% if started %}<span>Started <b>{{ started }}</b></span>{% endif %}{% if plan.load.present %}
 <span>Operations <b>{{ "{:,}".format(n) }}</b></span>{% endif %}</div>
 <nav aria-label="Sections"><a href="#time">Over time</a>{% if beside_facts %}<a href="#incident">Beside the incident</a>{% endif %}<a href="#findings">Findings</a>
 <a href="#nodes">Nodes</a><a href="#figures">Figures</a><a href="#again">Repeat it</a></nav>
@@ -40,13 +40,13 @@ TIME = """
 <button data-act="left" aria-label="earlier">&larr;</button><button data-act="right" aria-label="later">&rarr;</button>
 <button data-act="all">Whole run</button>{% for v in views %}<button data-show="{{ v.start }} {{ v.end }}">{{ v.name }}</button>{% endfor %}
 <output aria-live="polite"></output></div>
-{% if plan.load.users %}<h3>Success per journey</h3>{{ figure(success, "Success per journey") }}
+{% if plan.load.present %}<h3>Success per journey</h3>{{ figure(success, "Success per journey") }}
 <figcaption class="key">{{ swatch("ok") }}answered as promised {{ swatch("info") }}may or may not have happened {{ swatch("fail") }}refused <span style="background:var(--fault);opacity:.5"></span>nodes
 under a fault, the darker the more. A gap in a strip: no traffic. The line below a strip: how long users were without it, with the figure at the right{{ ", in incident time" if plan.scale != 1 }}.
 {% if facts %}<span style="border:2px solid var(--act);border-radius:0"></span>when the incident's users had it back.{% endif %}</figcaption></figure>
 {% endif %}{% if asked %}<h3>Answers to probes</h3>{{ figure(asked, "Answers to probes") }}<figcaption class="key">{{ swatch("ok") }}good {{ swatch("fail") }}bad. A gap in a strip: it could not be asked. The line below a
 strip: from the first bad answer to the return that lasted, with the figure at the right.</figcaption></figure>
-{% endif %}{% if plan.load.users %}<h3>Latency per journey</h3>{{ figure(latency_chart, "Latency per journey") }}<figcaption>Answered operations only, from their intended start:
+{% endif %}{% if plan.load.present %}<h3>Latency per journey</h3>{{ figure(latency_chart, "Latency per journey") }}<figcaption>Answered operations only, from their intended start:
 median (line) to 95th percentile (band), logarithmic.</figcaption></figure>
 {% endif %}<h3>Nodes that served</h3>{{ figure(servers, "Nodes that served") }}<figcaption class="key">{{ swatch("ok") }}share of the nodes that ran{% if measures.servers_back %},
 and of the boot units that were back <span style="border:2px solid var(--act);border-radius:0"></span>servers of the incident that were back{% endif %}.</figcaption></figure>
@@ -84,12 +84,12 @@ owners {{ radius.owners|join(", ") or "none" }}. Journeys hurt: {{ radius.journe
 
 FIGURES = """
 <h2 id="figures">Figures</h2>
-{% if plan.load.users %}{{ table(journeys) }}
+{% if plan.load.present %}{{ table(journeys) }}
 {% endif %}{% if probed.rows %}{{ table(probed) }}
 {% endif %}{% if delivery.rows %}{{ table(delivery) }}{% endif %}
-{% if plan.load.users %}{{ table(latency) }}
+{% if plan.load.present %}{{ table(latency) }}
 {% endif %}{% if more.rows %}{{ table(more, "") }}{% endif %}
-{% if plan.load.users %}<p>Load: {{ load.offered_per_s }} operations a second, {{ load.lowest_per_s }} in the lowest {{ load.window_s }} s; the floor is
+{% if plan.load.present %}<p>Load: {{ load.offered_per_s }} operations a second, {{ load.lowest_per_s }} in the lowest {{ load.window_s }} s; the floor is
 {{ load.floor_per_s }}.</p>{% endif %}<p class="dim">Settings: {{ settings }}.</p>
 """
 
