@@ -175,7 +175,8 @@ def write_users(run: Path, *kinds: str) -> None:
 
 
 def program(mode: str, file: Path, run: Path, *more: str, log: Path | None = None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "chaos.load.openloop", "--mode", mode, "--file", str(file), "--run", str(run)]
+    what = "--requests" if file.suffix == ".json" else "--file"
+    command = [sys.executable, "-m", "chaos.load.openloop", "--mode", mode, what, str(file), "--run", str(run)]
     out = (log or run / "log").open("wb")
     with out:
         return subprocess.Popen([*command, *more], cwd=ROOT, stdout=out, stderr=out)

@@ -24,6 +24,7 @@ from chaos.load.record import Line, Record
 from chaos.load.sent import conclude
 
 MOST = 20  # notes of users who died
+HOPS = "chaos_hops"  # attribute of an answer: requests sent for it
 GRAIN = 0.2  # seconds
 NOBODY = "locust"  # user of a request that was made outside of any user
 
@@ -85,7 +86,8 @@ class Operations:
         start = min(start, now)
         end = min(start + lasted, now)
         opened = self._open.get(gevent.getcurrent())
-        result, status, error = conclude(exception, response, redirected=opened is not None and opened.hops > 1)
+        hops = opened.hops if opened else getattr(response, HOPS, 0)  # with catch_response it is closed already
+        result, status, error = conclude(exception, response, redirected=hops > 1)
         self._write(self._who(), str(request_type), str(name), start, end, result, status, error)
 
     def _write(
@@ -155,7 +157,9 @@ class Operations:
             here = gevent.getcurrent()
             opened = self._open[here] = Open(str(method), str(named), time.monotonic(), self._who())
             try:
-                return plain(session, method, url, name, *more, **how)
+                answer = plain(session, method, url, name, *more, **how)
+                setattr(getattr(answer, "request_meta", {}).get("response", answer), HOPS, opened.hops)
+                return answer
             except GreenletExit:
                 self._abandoned(opened)
                 raise
