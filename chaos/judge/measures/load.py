@@ -23,7 +23,7 @@ def load(journal: Journal) -> Load:
         end = min([end, *(e.t for _, e in journal.of("load.stop"))])
     struck = journal.disturbed
     until = struck.start if journal.plan.load.locust and struck.end > struck.start else end
-    width = min(WINDOW, until - begin)
+    width = round(min(WINDOW, until - begin), 2)
     n, floor = len(starts), journal.plan.load.floor
     if not starts or width <= 0:
         return Load(n, floor, width, lowest_at=round(begin, 3))

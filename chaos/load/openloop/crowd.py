@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from chaos.load.contract import USERS, Account, Exit
 from chaos.load.openloop.client import Names
 from chaos.load.openloop.user import OpenUser
 from chaos.load.stop import Stop
+
+HOST = re.compile(r"http://[^/?#\s]+/?|[^/?#\s:]+:\d+|\[[0-9a-fA-F:.]+\]:\d+")
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,8 @@ def _problems(kind: Kind) -> list[str]:
         for name in unwritten
     ]
     found += [
-        f"host {h!r}; expected http://name:port without a path"
+        f"host {h!r}; expected http://name:port without a path, or name:port of another protocol"
         for h in kind.cls.hosts
-        if not h.startswith("http://") or h.count("/") > 2
+        if not HOST.fullmatch(h)
     ]
     return found

@@ -16,8 +16,10 @@ from locust.env import Environment
 
 from chaos.load.contract import CONNECT, PATIENCE
 from chaos.load.openloop.client import Clients, Names, NotSent
+from chaos.load.sent import nothing_sent
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Page(NamedTuple):
@@ -87,7 +89,8 @@ class OpenUser(FastHttpUser):
 
     abstract = True
 
-    hosts: ClassVar[Sequence[str]] = ()  # "http://name:port"; the next one is tried if a host cannot be reached
+    # "http://name:port", or "name:port" of another protocol. The next one is tried if a host cannot be reached.
+    hosts: ClassVar[Sequence[str]] = ()
     client_type: ClassVar[str] = "app"  # web, app, third-party, business
     least: ClassVar[int] = 1  # minimum number of users of this class (so that there is somebody to talk to)
 
@@ -103,6 +106,7 @@ class OpenUser(FastHttpUser):
         agent.cookiejar = None  # sessions are managed by the users' file, and a cookie jar costs more than the request
         agent.valid_response_codes = frozenset(range(100, 600))  # type: ignore[misc]  # we judge, see `_judge`
         self.name = name
+        self.names = names  # addresses of hosts, cached
         self.mates: Sequence[str] = (name,)  # names of all users of this class
         self.kept: dict[str, Any] = {}  # kept from sign_up to the run and the read-back; JSON
         self._at = place % max(len(self.hosts), 1)  # users start spread over the hosts and stay with one that works
@@ -182,6 +186,31 @@ class OpenUser(FastHttpUser):
                 self._at = (at + 1) % len(hosts)
             if len(tried) >= len(hosts) or time.monotonic() >= self.op.deadline:
                 raise Broken("fail", f"{method} {said}: not sent: {'; '.join(tried)}")
+
+    @property
+    def address(self) -> str:
+        """The host that this user talks to now, for clients of other protocols; see `turn`."""
+        return self.hosts[self._at]
+
+    def call(
+        self, fn: Callable[[], T], *, sent: bool | Callable[[Exception], bool] | None = None, writes: bool = True
+    ) -> T:
+        """The result of `fn`, a call of any protocol that yields to gevent. Raises Broken if it raises.
+
+        `sent` says whether something may have been sent by then, which makes the operation `info` and not `fail`: a
+        constant, or a function of the error. Without it, only errors that prove the opposite are `fail`: the connection
+        was refused, or the name is unknown. `writes`: after it nothing of this operation can be `fail` any more.
+        """
+        try:
+            found = fn()
+        except Broken:
+            raise
+        except Exception as e:
+            maybe = not nothing_sent(e) if sent is None else sent(e) if callable(sent) else sent
+            words = " ".join(str(e).split())[:300]
+            raise Broken("info" if maybe else "fail", f"{type(e).__name__}: {words}".rstrip(": ")) from e
+        self.op.done += writes
+        return found
 
     def turn(self) -> None:
         """Switch to the next host. A read-back asks all of them; a journey stays with one that works."""
