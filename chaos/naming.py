@@ -11,6 +11,8 @@ from chaos.errors import BadExperiment
 EXPECTED = "1 to 100 of A-Z a-z 0-9 . _ -, a letter, a digit or _ first"
 STACK = "docker-compose.yml"  # default file of the stack's description
 _STACKS = ("compose.yaml", "compose.yml", STACK, "docker-compose.yaml")  # in Compose's order
+# Folders of the whole machine, which no program of a stack may see as a whole.
+SHARED = ("/", "/opt", "/tmp", "/var/tmp", "/run", "/var", "/home", "/etc", "/dev", "/proc", "/sys", "/usr")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 

@@ -72,7 +72,7 @@ class Here:
     def __init__(self) -> None:
         self.pid = 0  # of the last program that was started
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
         (run_dir / "logs").mkdir(exist_ok=True)
         with (run_dir / "logs" / log).open("wb") as out:
             made = await asyncio.create_subprocess_exec(sys.executable, *command[1:], stdout=out, stderr=out)

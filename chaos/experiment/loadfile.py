@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from chaos import naming
+from chaos.errors import BadExperiment
 from chaos.experiment import loads, locustfile, users
 from chaos.experiment.users import CLIENT, Users
 
@@ -30,14 +31,20 @@ def read(file: Path, load: loads.Load, root: Path) -> tuple[str, Users]:
 def find(where: str, text: str, beside: Path, root: Path) -> Path:
     """The file that `text` names: beside the experiment, else below the stack's experiments/, else beside the stack.
 
-    Raises BadExperiment, naming `where`. It has to be below the stack's folder, because a load sees nothing else.
+    Raises BadExperiment, naming `where`. It has to be below the stack's or the experiment's folder. Outside of the
+    stack's, the load is shown the folder of the file, so that may not be one of the whole machine.
     """
     folders = [beside, root / "experiments", root]
     base = next((folder for folder in folders if _exists(folder / text)), None)
     if base is None:
         seen = dict.fromkeys(map(os.path.abspath, folders))
         return naming.file(where, beside, text, *map(Path, seen))  # raises
-    return naming.file(where, base, text, root)
+    found = naming.file(where, base, text, root, beside)
+    folder = os.path.realpath(os.path.dirname(found))
+    if not Path(folder).is_relative_to(root.resolve()) and folder in (*naming.SHARED, os.path.realpath(Path.home())):
+        all_of_it = f"found {found}, and a load would see all of {folder}"
+        raise BadExperiment(f"{where}: {all_of_it}; move it into a folder of its own")
+    return found
 
 
 def _exists(path: Path) -> bool:

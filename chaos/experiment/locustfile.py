@@ -21,16 +21,20 @@ MAKERS = {"type", "exec", "eval", "globals", "setattr"}  # calls that may make a
 EXPECTED = "expected at least one class that subclasses HttpUser, FastHttpUser or User"
 
 
-def read(path: Path, classes: Sequence[str] = ()) -> None:
-    """Raises BadExperiment for a file that is not Python, that has no class of users, or lacks one of `classes`."""
+def read(path: Path, classes: Sequence[str] = ()) -> frozenset[str]:
+    """The classes of users that are certainly there.
+
+    Raises BadExperiment for a file that is not Python, that has no class of users, or lacks one of `classes`.
+    """
     module = _Module(parsed(path))
     if module.partial:
-        return
+        return frozenset(module.users)
     if not module.users:
         raise BadExperiment(f"{path}: found no User class, {EXPECTED}")
     if strange := [name for name in classes if name not in module.users]:
         hint = registry.hint(strange[0], sorted(module.users))
         raise BadExperiment(f"{path}: load.classes: no User class {strange[0]!r}; {hint}")
+    return frozenset(module.users)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ class HostedLoad(Load):
         self._file = Path(os.path.normpath((root / "experiments" / spec.file).absolute())) if spec.file else None
         self._steady, self._journeys = steady, journeys
         self._starts = 0
-        self._program = Program(hosting, self._run, self._command(), self._what)
+        folder = self._file.parent if self._file else None
+        beside = [] if folder is None or folder.resolve().is_relative_to(root.resolve()) else [folder]
+        self._program = Program(hosting, self._run, self._command(), self._what, beside)
         self._t0 = self._until = 0.0
         self._tail = Tail(self._run / OPS)
 

@@ -19,18 +19,21 @@ ROOM = 64 * 1024  # bytes; with less free space, every failure is attributed to 
 
 @final
 class Program:
-    """`command` in one of its modes, one at a time, started by `hosting`; its files and logs are in `run`.
+    """`command` in one of its modes, one at a time, started by `hosting`.
 
+    Its files and logs are in `run`, and it may read the folders `shown`.
     `what` is the file that it refuses when it ends with Exit.USAGE.
     """
 
-    def __init__(self, hosting: Hosting, run: Path, command: Sequence[str], what: str) -> None:
-        self._hosting, self._run, self._command, self._what = hosting, run, command, what
+    def __init__(
+        self, hosting: Hosting, run: Path, command: Sequence[str], what: str, shown: Sequence[Path] = ()
+    ) -> None:
+        self._hosting, self._run, self._command, self._what, self._shown = hosting, run, command, what, shown
         self.hosted: Hosted | None = None
 
     async def start(self, mode: str, *more: str) -> None:
         command = [*self._command[:3], "--mode", mode, *self._command[3:], "--run", str(self._run), *more]
-        self.hosted = await self._hosting.host(command, self._run, _log(mode))
+        self.hosted = await self._hosting.host(command, self._run, _log(mode), self._shown)
 
     async def complete(self, mode: str, limit: float, *more: str) -> None:
         """Run the program in `mode` to its end. Raises ChaosError, also after `limit` seconds."""

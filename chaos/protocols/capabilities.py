@@ -152,7 +152,8 @@ class Hosted(Protocol):
 
 
 class Hosting(Capability, Protocol):
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted: ...
+    # `shown`: folders that the program may read beside the stack's own.
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted: ...
     async def fetch(self, node: str, port: int, path: str, timeout: float = 2.0) -> tuple[int, bytes]: ...  # HTTP GET
 
 

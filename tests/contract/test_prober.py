@@ -66,7 +66,7 @@ SERVERS: dict[str, Behaviour] = {
 class Local(Hosting):
     """Starts programs as processes of this machine, in the test's own network."""
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
         (run_dir / "logs").mkdir(exist_ok=True)
         with (run_dir / "logs" / log).open("ab") as out:
             self.process = await asyncio.create_subprocess_exec(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.errors import TargetError
+from chaos.naming import SHARED
 from chaos.targets.box.init import MS_BIND, mount
 
 READABLE = "CHAOS_READABLE"  # additional paths that nodes may read, separated by colons
@@ -24,7 +25,6 @@ SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "sys",
 LINKED = ("/etc/hosts", "/etc/passwd", "/etc/resolv.conf")  # may be links that lead out of /etc
 DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
-SHARED = ("/", "/opt", "/tmp", "/var/tmp", "/run", "/var", "/home", "/etc", "/dev", "/proc", "/sys", "/usr")
 OWN_SIZE = "512m"  # of /tmp, and of the home folder
 
 _CLONE_NEWNS = 0x20000

@@ -70,18 +70,20 @@ class HostedContainer(Hosted):
             await self._engine.remove([self._container])
 
 
-async def begin(engine: Engine, root: Path, command: Sequence[str], run_dir: Path, log: str) -> HostedContainer:
-    """Start `command` as the invoking user. Raises TargetError.
+async def begin(
+    engine: Engine, readable: Sequence[Path], command: Sequence[str], run_dir: Path, log: str
+) -> HostedContainer:
+    """Start `command` as the invoking user, in the first of the `readable` folders. Raises TargetError.
 
-    The project and this package are mounted read-only and `run_dir` writable, all at their own paths. Output is written
-    to run_dir/logs/`log`.
+    These folders and this package are mounted read-only and `run_dir` writable, all at their own paths. Output is
+    written to run_dir/logs/`log`.
     """
     run_dir = run_dir.resolve()
     output = run_dir / "logs" / log
     output.parent.mkdir(parents=True, exist_ok=True)
     network, *others = await engine.networks()
     for address in _free(network, [c.networks.get(network["Name"], {}) for c in (await engine.containers()).values()]):
-        make = functools.partial(_create, engine.own("load"), root, run_dir, network["Name"], address)
+        make = functools.partial(_create, engine.own("load"), readable, run_dir, network["Name"], address)
         argv = ["sh", "-c", 'exec "$@" >>"$0" 2>&1', str(output), *command]
         container = Container(await engine.ask(functools.partial(make, argv)), "created", {}, "")
         try:
@@ -103,7 +105,7 @@ def _join(container: str, network: str, api: APIClient) -> None:
 
 def _create(
     labels: Mapping[str, str],
-    root: Path,
+    readable: Sequence[Path],
     run_dir: Path,
     network: str,
     address: str | None,
@@ -111,12 +113,13 @@ def _create(
     api: APIClient,
 ) -> str:
     package = images.PACKAGE
-    binds = [f"{root}:{root}:ro", f"{package}:{package}:ro", f"{run_dir}:{run_dir}:rw"]  # the innermost mount wins
+    folders = dict.fromkeys([*readable, package])
+    binds = [*(f"{f}:{f}:ro" for f in folders), f"{run_dir}:{run_dir}:rw"]  # the innermost mount wins
     made = api.create_container(
         images.load_tag(),
         list(argv),
         user=f"{os.getuid()}:{os.getgid()}",
-        working_dir=str(root),
+        working_dir=str(readable[0]),
         environment={
             "PYTHONPATH": str(package.parent),
             "PYTHONUNBUFFERED": "1",

@@ -60,14 +60,14 @@ class Namespaces:
         resolv = f"nameserver {network.NOWHERE}\n"
         (self.folder / "nameless" / "resolv.conf").write_text(resolv, encoding="utf-8")
 
-    def view(self, name: str, stack: Path, path: str, run: Path | None = None) -> int:
+    def view(self, name: str, stack: Path, path: str, run: Path | None = None, more: Sequence[Path] = ()) -> int:
         """A view of this machine's files to start a node with, as a descriptor. Blocks.
 
-        It contains the stack's folder and the programs on `path`. Writable are the node's own folder, and that of a
-        `run`.
+        It contains the stack's folder, `more` folders, and the programs on `path`. Writable are the node's own folder,
+        and that of a `run`.
         """
         environ, home = {**os.environ, "PATH": path}, node_home(self.folder, name)
-        shown = (*view.needed(stack, environ), self.folder / "nameless")
+        shown = (*view.needed(stack, environ), *more, self.folder / "nameless")
         own = (home, run) if run else (home,)
         return view.build(self.folder / "root", view.View(shown, own, view.home_of(environ)))
 

@@ -148,13 +148,20 @@ class Nodes:
         for lay in self.lasting:
             await lay(name)
 
-    def started(self, name: str, program: container_env.Program, log: Path, run: Path | None = None) -> programs.Start:
-        """What is needed to start a root, or a load that writes into the folder `run`."""
+    def started(
+        self,
+        name: str,
+        program: container_env.Program,
+        log: Path,
+        run: Path | None = None,
+        shown: Sequence[Path] = (),
+    ) -> programs.Start:
+        """What is needed to start a root, or a load that writes into the folder `run` and also reads `shown`."""
         namespaces, cwd = self.namespaces, self.stack.root
         words, env = carried(program, self.path)
         argv = namespaces.root_argv(name, cwd, words)
         complaints, code = self.folder(name) / "complaints", exit_file(namespaces.folder, name)
-        view = functools.partial(namespaces.view, name, cwd, self.path, run)
+        view = functools.partial(namespaces.view, name, cwd, self.path, run, shown)
         return programs.Start(argv, env, str(cwd), log, complaints, code, view)
 
     def _program(self, name: str, command: Sequence[str]) -> container_env.Program:

@@ -202,12 +202,19 @@ def test_files_are_looked_for_beside_the_experiment_first(tmp_path: Path, places
     assert found == tmp_path / places[-1] / "locustfile.py"
 
 
-def test_files_outside_the_stacks_folder_are_refused(tmp_path: Path, says: Says) -> None:
-    """A load sees nothing else."""
-    (tmp_path / "stack").mkdir()
+def test_files_outside_of_both_folders_are_refused(tmp_path: Path, says: Says, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load sees the stack's folder, and that of a file beside the experiment; no folder of the whole machine."""
+    for name in ("stack", "own"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "locustfile.py").write_text(PLAIN)
     (tmp_path / "locustfile.py").write_text(PLAIN)
+    own, stack = tmp_path / "own", tmp_path / "stack"
+    assert loadfile.find("x", "locustfile.py", own, stack) == own / "locustfile.py"
     with says.raises(BadExperiment):
-        loadfile.find("x: load.locustfile", "locustfile.py", tmp_path, tmp_path / "stack")
+        loadfile.find("x: load.locustfile", "../locustfile.py", own, stack)
+    monkeypatch.setenv("HOME", str(own))
+    with says.raises(BadExperiment):
+        loadfile.find("x: load.locustfile", "locustfile.py", own, stack)
 
 
 def test_the_schema_offers_each_kind() -> None:

@@ -33,10 +33,10 @@ class QuickstartUser(HttpUser):
 """
 
 
-def read(folder: Path, text: str | bytes, *classes: str) -> None:
+def read(folder: Path, text: str | bytes, *classes: str) -> frozenset[str]:
     file = folder / "locustfile.py"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    locustfile.read(file, classes)
+    return locustfile.read(file, classes)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def read(folder: Path, text: str | bytes, *classes: str) -> None:
 )
 def test_what_may_have_users_is_taken(tmp_path: Path, text: str) -> None:
     """Locust's own documentation, base classes, other packages, classes that a call makes."""
-    read(tmp_path, text)
+    assert isinstance(read(tmp_path, text), frozenset)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_has_no_users_is_refused(tmp_path: Path, text: str | bytes, says: S
 
 def test_classes_that_are_asked_for_have_to_be_there(tmp_path: Path, says: Says) -> None:
     """Where all are known; otherwise Locust says it when the stack is up."""
-    read(tmp_path, QUICKSTART, "QuickstartUser")
+    assert read(tmp_path, QUICKSTART, "QuickstartUser") == {"QuickstartUser"}
     with says.raises(BadExperiment):
         read(tmp_path, QUICKSTART, "QuickUser")
     read(tmp_path, QUICKSTART + "from common import *\n", "QuickUser")

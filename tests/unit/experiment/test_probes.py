@@ -38,7 +38,7 @@ LOAD = {"users": "users/x.py", "count": 5, "rate": "10/s", "floor": "5/s"}
 
 
 class Users(Hosting):
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
         raise NotImplementedError
 
     async def fetch(self, node: str, port: int, path: str, timeout: float = 2.0) -> tuple[int, bytes]:

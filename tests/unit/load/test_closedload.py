@@ -99,3 +99,15 @@ def test_requests_are_handed_over_privately(tmp_path: Path) -> None:
     assert msgspec.json.decode(file.read_bytes(), type=tuple[Request, ...]) == (sent,)
     (command,) = host.commands
     assert argument(command, "--requests") == str(file) and argument(command, "--count") == "4"
+
+
+def test_a_file_outside_of_the_stacks_folder_is_shown_with_its_own(tmp_path: Path) -> None:
+    """It may share modules with its neighbours; a file of the stack needs nothing more."""
+    for name in ("stack", "own", "run"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "own" / "locustfile.py").touch()
+    host = Host(ends=True)
+    spec = LoadSpec("", 5, 0.0, 0.0, 7, locust=Locust("../../own/locustfile.py", 10.0))
+    asyncio.run(load(host, spec, tmp_path / "run", tmp_path / "stack", steady=0.05).prepare())
+    assert host.shown == [tmp_path / "own"] and argument(host.commands[0], "--file").endswith("/own/locustfile.py")
+    asyncio.run(load(host, spec, tmp_path / "run", tmp_path, steady=0.05).stop())

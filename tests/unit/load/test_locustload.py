@@ -54,10 +54,11 @@ class Host(Memory, Hosting):
         self.commands: list[list[str]] = []
         self.processes: list[Process] = []
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Process:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Process:
         (run_dir / "logs").mkdir(exist_ok=True)
         (run_dir / "logs" / log).write_text("one\ntwo\n")
         self.commands.append(list(command))
+        self.shown = shown
         self.processes.append(Process(self._code, self._ends))
         self._begin(run_dir)
         return self.processes[-1]

@@ -29,7 +29,7 @@ class Program(Hosted, Hosting):
         self._ended = asyncio.Event()
         self.stopped: list[float] = []
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
         assert list(command) == ["python3", "-m", "chaos.probes.prober", "--run", str(run_dir)]
         self.asked = asked((run_dir / ASKED).read_bytes())
         self.mode = (run_dir / ASKED).stat().st_mode & 0o777

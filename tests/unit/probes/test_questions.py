@@ -140,7 +140,7 @@ class Answers(Hosting):
         rows = [{"metric": {}, "value": [0, value]} for value in values]
         self._body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": rows}}).encode()
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
         raise NotImplementedError
 
     async def fetch(self, node: str, port: int, path: str, timeout: float = 2.0) -> tuple[int, bytes]:

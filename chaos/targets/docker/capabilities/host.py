@@ -24,8 +24,9 @@ class Host(Hosting):
         self._hosted: set[str] = set()  # containers that this process hosts
         self._making: set[asyncio.Future[hosted.HostedContainer]] = set()  # being made by the engine
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
-        making = asyncio.ensure_future(hosted.begin(self._engine, self._stack.root, command, run_dir, log))
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
+        readable = [self._stack.root, *shown]
+        making = asyncio.ensure_future(hosted.begin(self._engine, readable, command, run_dir, log))
         self._making.add(making)
         making.add_done_callback(self._making.discard)
         made = await asyncio.shield(making)  # if this task is cancelled, `heal` and `down` wait for the container

@@ -29,7 +29,7 @@ class Host(Hosting):
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
         """Run a program in the users' network; it ends with this process.
 
         The environment variable CHAOS_HOSTS names a file with the nodes' addresses.
@@ -41,7 +41,7 @@ class Host(Hosting):
         for place in (self._nodes.folder(INTERNET), home / "tmp"):
             place.mkdir(parents=True, exist_ok=True)
         program = container_env.Program(tuple(command), env)
-        start = self._nodes.started(INTERNET, program, run_dir / "logs" / log, run_dir)
+        start = self._nodes.started(INTERNET, program, run_dir / "logs" / log, run_dir, shown)
         return await programs.HostedProcess.begin(namespaces.control.branch(), start)
 
     async def fetch(self, node: str, port: int, path: str, timeout: float = 2.0) -> tuple[int, bytes]:

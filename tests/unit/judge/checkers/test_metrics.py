@@ -111,7 +111,7 @@ class Answering(Memory, Hosting):
     def can(self) -> Table:
         return Table(HOST.by(self))
 
-    async def host(self, command: Sequence[str], run_dir: Path, log: str) -> Hosted:
+    async def host(self, command: Sequence[str], run_dir: Path, log: str, shown: Sequence[Path] = ()) -> Hosted:
         raise AssertionError("a probe starts nothing")
 
     async def fetch(self, node: str, port: int, path: str, timeout: float = 2.0) -> tuple[int, bytes]:
