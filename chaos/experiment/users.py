@@ -154,6 +154,8 @@ class _Module:
     def _module(self, name: str, level: int) -> object:
         if name in {OPENLOOP, f"{OPENLOOP}.user"}:
             return _Marker()
+        if name.startswith(f"{OPENLOOP}."):
+            return _Foreign(True)  # clients, which are no users
         beside = self._path.parent / f"{name}.py"
         if not level and "." not in name and beside.is_file() and beside not in self._above:
             found = _Module(beside, self._above)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
+CLIENTS = ("redis", "psycopg", "psycopg-binary")  # of users' files; see the extra `clients`
+PACKAGES = ("locust", "msgspec", *CLIENTS)  # of the load's image
 BASE = "debian:bookworm-slim"
 BUILD_SECONDS = 900.0  # a step of a build may run this long without output
 PACKAGE = Path(__file__).resolve().parents[2]  # chaos itself
@@ -158,8 +160,16 @@ def _load_files() -> Mapping[str, bytes]:
 
 
 def _packages() -> str:
-    """In the harness's own versions, so that the tested ones are used."""
-    return " ".join(f"{name}=={metadata.version(name)}" for name in ("locust", "msgspec"))
+    """In the harness's own versions, so that the tested ones are used; clients only if they are installed here."""
+    return " ".join(f"{name}=={found}" for name in PACKAGES if (found := _version(name)))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        assert name in CLIENTS, f"{name} is a dependency of the harness"
+        return ""
 
 
 def _ca() -> Mapping[str, bytes]:
