@@ -94,7 +94,7 @@ def test_a_users_file_that_is_no_python_is_refused_while_planning(
     (tmp_path / "experiments" / "users" / "messaging.py").write_text("class A:\n    def x(self)\n        pass\n")
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
     (tmp_path / "services").symlink_to(ROOT / "services")
-    experiment = str(ROOT / "experiments" / "primary-loss.yaml")
+    experiment = str(shutil.copy(ROOT / "experiments" / "primary-loss.yaml", tmp_path / "experiments"))
     assert call("plan", experiment, "--target", "process", "--stack", str(tmp_path / "docker-compose.yml")) == 64
     assert "users/messaging.py:2: " in capsys.readouterr().err, "and then Python's own words"
 

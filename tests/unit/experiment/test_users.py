@@ -63,6 +63,7 @@ def test_shipped_files_are_read_whole() -> None:
         (HEAD + USER + "import random\nfrom typing import NamedTuple\nR = random.Random(1)\n"
          "class Page(NamedTuple):\n    a: int\nclass E(Exception): ...\n", {"text"}, {"web"}),
         ("# -*- coding: latin-1 -*-\n" + HEAD + USER, {"text"}, {"web"}),
+        (HEAD + "from chaos.load.openloop.postgres import Postgres\n" + USER, {"text"}, {"web"}),
     ],
 )  # fmt: skip
 def test_what_is_written_plainly_is_known(tmp_path: Path, text: str, journeys: set[str], clients: set[str]) -> None:
