@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from chaos.model import Op
+from chaos.errors import ChaosError
+from chaos.model import Note, Op
 from chaos.protocols import Load
 from chaos.run.cancellation import through
 
@@ -18,6 +19,8 @@ class Scripted(Load):
     def __init__(self, ask: Ask = lambda t: "ok", every: float = 0.5) -> None:
         self.ops: list[Op] = []
         self.calls: list[str] = []
+        self.noticed: Sequence[Note] = ()
+        self.failing = False  # it ends with an error
         self._ask, self._every = ask, every
         self._task: asyncio.Task[None] | None = None
 
@@ -45,6 +48,11 @@ class Scripted(Load):
         self.calls.append("drain")
         assert self._task is not None
         await self._task
+        if self.failing:
+            raise ChaosError("the load was killed")
+
+    def notes(self) -> Sequence[Note]:
+        return self.noticed
 
     async def readback(self) -> None:
         self.calls.append("readback")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from chaos import registry
-from chaos.errors import FaultError, NoEffect, NotSteady, TargetError
+from chaos.errors import ChaosError, FaultError, NoEffect, NotSteady, TargetError
 from chaos.experiment.plan import Act, LoadSpec, Plan, Release, Step
 from chaos.judge.judge import judge
-from chaos.model import Event, Node, Verdict
+from chaos.model import Event, Node, Note, Verdict
 from chaos.record.journal import Journal
 from chaos.record.store import pretty
 from chaos.run.orchestrator import run
@@ -93,6 +93,31 @@ def test_a_run_has_its_phases_in_order(tmp_path: Path) -> None:
     assert [s for _, _, s in stage.seen("phase")] == ["up", "steady", "timeline", "recover", "readback"]
     assert stage.load.calls == ["prepare", "start", "drain", "readback", "stop"]
     assert stage.seen("run.end") and not stage.seen("run.error")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_load_noticed_about_itself_is_in_the_journal(tmp_path: Path, fails: bool) -> None:
+    """From the steady phase on, also of a load that ends badly; what lasted into it counts from its beginning."""
+    made = plan(step("one", 1, 2, "chat-a"))
+    begin = -made.steady
+    stage = Stage(tmp_path, made)
+    stage.load.noticed = [
+        Note(begin - 9, "blocked", 2.0), Note(begin - 1, "blocked", 3.0), Note(1.5, "blocked", where=("a.py:1 b",)),
+        Note(begin - 2, "died", what="A: no"),
+    ]  # fmt: skip
+    stage.load.failing = fails
+    if fails:
+        with pytest.raises(ChaosError):
+            stage.go()
+    else:
+        stage.go()
+    found = [
+        (e.t, e.kind, dict(e.data)) for _, e in stage.journal.of("load.") if e.kind not in ("load.start", "load.stop")
+    ]
+    assert found == [
+        (begin, "load.blocked", {"seconds": 3.0}), (1.5, "load.blocked", {"where": ["a.py:1 b"]}),
+        (begin, "load.died", {"what": "A: no"}),
+    ]  # fmt: skip
 
 
 def test_two_plays_of_one_plan_give_the_same_bytes(tmp_path: Path) -> None:
