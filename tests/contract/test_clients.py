@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.load import notes
 from chaos.load.contract import NOTES
 from chaos.model import Op
 from tests.contract.test_openloop import (
@@ -342,3 +343,26 @@ def test_a_users_file_without_a_clients_package_is_refused(tmp_path: Path) -> No
     command = [sys.executable, "-m", "chaos.load.openloop", "--mode", "prepare", "--file", str(tmp_path / "users.py")]
     done = subprocess.run([*command, "--run", str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 64 and "redis" in done.stderr
+
+
+BLOCKING = """
+import ctypes
+
+class Blocking(OpenUser):
+    hosts = ("nobody:1",)
+
+    @journey("buy")
+    def buy(self):
+        self.call(query)
+
+def query():
+    ctypes.CDLL(None).usleep(1_300_000)  # as a driver in C waits for its socket
+"""
+
+
+def test_a_call_that_blocks_the_loop_is_named(tmp_path: Path) -> None:
+    """Open arrivals come too late then; the line is noted, as for a locustfile."""
+    played(tmp_path, BLOCKING, ["Blocking"], [(0.3, 0, 0.5), (0.5, 0, 0.5)])
+    first, *_ = notes.read(tmp_path / NOTES)
+    assert first.kind == notes.BLOCKED and first.seconds is not None and first.seconds > 1.0
+    assert first.where[-1].startswith(f"{tmp_path.name}/users.py:") and first.where[-1].endswith(" query")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -56,7 +57,7 @@ class Operations:
         self._count: dict[str, int] = defaultdict(int)  # users of each class
         self._numbers: dict[str, int] = defaultdict(lambda: first)
         self._open: dict[Any, Open] = {}  # by greenlet
-        self._last: dict[Any, float] = {}  # by greenlet of a user, when something of it last ended
+        self._last: WeakKeyDictionary[Any, float] = WeakKeyDictionary()  # by greenlet, when something of it last ended
         self._died = 0
 
     def listen(self, events: Any) -> None:
@@ -81,7 +82,8 @@ class Operations:
     ) -> None:
         """Locust's event: a request, or whatever somebody's client reports as one, has ended."""
         now = time.monotonic()
-        lasted = max(float(response_time or 0.0) / 1000, 0.0)
+        lasted = float(response_time or 0.0) / 1000
+        lasted = lasted if math.isfinite(lasted) and lasted > 0 else 0.0
         start = now - lasted if start_time is None else start_time - (time.time() - now)
         start = min(start, now)
         end = min(start + lasted, now)
@@ -153,7 +155,7 @@ class Operations:
 
         @functools.wraps(plain)
         def request(session: Any, method: Any, url: Any, name: str | None = None, *more: Any, **how: Any) -> Any:
-            named = name or session.request_name or _path(str(url))
+            named = name or getattr(session, "request_name", None) or _path(str(url))  # older versions have none
             here = gevent.getcurrent()
             opened = self._open[here] = Open(str(method), str(named), time.monotonic(), self._who())
             try:
