@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +30,22 @@ from tests.contract.test_openloop import (
     stalls,
 )
 
+
+def slowly(behaviour: Behaviour, seconds: float = 0.4) -> Behaviour:
+    def answer(peer: socket.socket, request: bytes) -> bool:
+        time.sleep(seconds)
+        return behaviour(peer, request)
+
+    return answer
+
+
 # journey: (behaviour, request, what is to be concluded, a word of the error)
 CASES: dict[str, tuple[Behaviour | None, dict[str, Any], str, str]] = {
     "ok": (answering("200 OK", b"hello"), {}, "ok", ""),
     "expected": (answering("404 Not Found"), {"status": (404,)}, "ok", ""),
     "one-of": (answering("302 Found", b"", "Location: /"), {"status": (200, 302)}, "ok", ""),
     "contains": (answering("200 OK", b"hello world"), {"contains": "lo wo"}, "ok", ""),
+    "slow": (slowly(answering("200 OK")), {}, "ok", ""),
     "created": (answering("201 Created"), {"method": "POST", "form": {"a": "b c"}}, "ok", ""),
     "deleted": (answering("204 No Content", b""), {"method": "DELETE"}, "ok", ""),
     "refused": (None, {"method": "POST"}, "fail", "not sent"),
@@ -105,6 +116,7 @@ def test_conclusion(case: str, found: Played) -> None:
     assert all(word in op.error and "s3cret" not in op.error for op in ops), ops
     assert {op.op for op in ops} <= {f"{more.get('method', 'GET')} /thing{tail}" for tail in ("", *NUMBERED)}
     assert not any(op.write for op in ops), "nothing is read back"
+    assert all(op.end - op.start > 0.39 for op in ops) or case not in ("slow", "silent")
 
 
 NUMBERED = [f" ({n})" for n in range(2, len(CASES) + 2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import sys
 import time
@@ -141,4 +142,5 @@ def _schedule(run: Path, stop: gevent.event.Event, users: int) -> list[Arrival]:
     schedule = msgspec.json.decode(path.read_bytes(), type=Schedule)
     if schedule.users != users:
         raise Stop(Exit.NO_USERS, f"{path} is for {schedule.users} users, users.json has {users}")
+    random.seed(schedule.seed)  # what a users' file draws is the seed's, too
     return schedule.arrivals
