@@ -45,8 +45,10 @@ def _row(axis: Axis, name: str, values: list[tuple[float, float]]) -> Row:
         place = math.floor((t - axis.begin) / width)
         highest[place] = max(highest.get(place, (t, v)), (t, v), key=lambda x: x[1])
 
+    shown = sorted(highest.values())  # answers that overlap came in another order
+
     def plot(y: float) -> Iterator[str]:
-        points = " ".join(f"{axis.x(t):.1f},{y + ROW * (1 - (v - least) / height):.1f}" for t, v in highest.values())
+        points = " ".join(f"{axis.x(t):.1f},{y + ROW * (1 - (v - least) / height):.1f}" for t, v in shown)
         yield f'<polyline class="median" points="{points}"/>'
 
     return Row(name[:14], plot, beside(f"up to {most:,g}"))

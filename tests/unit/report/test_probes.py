@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from chaos.model import Event
 from chaos.observe.live.screen import Moment
 from chaos.observe.live.screen import render as screen
@@ -10,6 +12,7 @@ from chaos.record import findings, history
 from chaos.report import tables, terminal, words
 from chaos.report.answers import answers
 from chaos.report.bins import answered
+from chaos.report.charts.probes import probes
 from chaos.report.comparison import Arm, document
 from chaos.report.comparison import terminal as compared
 from chaos.report.formats import html, junit, markdown
@@ -75,3 +78,11 @@ def test_the_live_view_has_a_line_for_each_probe() -> None:
     lines = [line.plain for line in screen(live, Moment(4.0), 100, 40)]
     (front,) = [line for line in lines if line.split()[:1] == ["front"]]
     assert "45.0%" in front and any(line.split()[:1] == ["probes"] for line in lines)
+
+
+def test_a_line_over_time_never_turns_back() -> None:
+    """Answers that overlap are journalled in the order in which they came."""
+    late = tuple(reversed(RUN.events))
+    drawn = str(probes(type(RUN)(RUN.plan, late, ()), JUDGED))
+    lines = [[float(p.split(",")[0]) for p in line.split()] for line in re.findall(r'points="([^"]*)"', drawn)]
+    assert len(lines) > 1 and all(line == sorted(line) for line in lines)
