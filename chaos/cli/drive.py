@@ -93,6 +93,7 @@ async def _drive(kind: str, stack: Stack, here: Place, seed: int, watchdog: Watc
             if here.owned:
                 await one.up()
             else:
+                await one.prepare()
                 await one.heal()  # removes what a killed process left behind
             recorder.zero(asyncio.get_running_loop().time())
             nodes = [{"name": n.name, "component": n.component, "zone": n.zone} for n in one.nodes()]

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from chaos.targets.known import KNOWN
+from chaos import naming
+from chaos.targets.known import ATTACHED, KNOWN
 
 if TYPE_CHECKING:
     from chaos.record.findings import Document
@@ -42,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "is named.")  # fmt: skip
     add("--chaos-target", choices=TARGETS, help="Where stacks run. Default: compose where an engine answers.")
     add("--chaos-stack", metavar="FILE", help="The stack's description. Default: the nearest above a test.")
+    add("--chaos-project", metavar="NAME", help="A Compose project that runs, whoever started it, instead of a stack.")
     add("--chaos-posture", metavar="NAME", help="The stack's named set of knobs.")
     add("--chaos-set", metavar="KNOB=VALUE", action="append", default=[], help="One knob on top (repeatable).")
     add("--chaos-seed", metavar="N", type=int, action="append", default=[],
@@ -175,7 +177,7 @@ def chaos(request: pytest.FixtureRequest, record_property: Callable[[str, object
     healthy.
     """
     config = request.config
-    kind = config.getoption("--chaos-target")
+    kind = ATTACHED if config.getoption("--chaos-project") else config.getoption("--chaos-target")
     if mark := request.node.get_closest_marker("chaos_target"):
         kind = _one_of(kind, mark.args)
         if kind is None:
@@ -297,7 +299,7 @@ class Chaos:
     def nodes(self) -> tuple[StackNode, ...]:
         return tuple(StackNode(**n) for n in self.driven.nodes)
 
-    def fault(self, name: str, where: Where | None = None, **words: object) -> InjectedFault:
+    def fault(self, name: str, /, where: Where | None = None, **words: object) -> InjectedFault:
         """Inject a fault: `chaos.fault("partition", zone="a", to={"zone": "b"})`.
 
         Keywords that are parameters of the fault are passed to it. All others select nodes (labels; `pick`, `share`,
@@ -413,6 +415,8 @@ STANDING: pytest.StashKey[dict[tuple[Path, str | None], _Driven]] = pytest.Stash
 
 def _stack(config: pytest.Config, test: Path) -> Path:
     """The stack's description: the requested one, else the nearest above the test. Raises UsageError."""
+    if project := config.getoption("--chaos-project"):
+        return config.rootpath / f"{naming.PROJECT}{project}"
     if asked := config.getoption("--chaos-stack"):
         return (config.invocation_params.dir / str(asked)).resolve()
     for folder in test.resolve().parents:
@@ -426,6 +430,8 @@ def _stack(config: pytest.Config, test: Path) -> Path:
 
 
 def _stack_options(config: pytest.Config, stack: Path, kind: str | None) -> list[str]:
+    if project := naming.project(stack):
+        return ["--project", project]
     found = ["--stack", str(stack)]
     found += ["--target", kind] if kind else []
     found += ["--posture", posture] if (posture := config.getoption("--chaos-posture")) else []

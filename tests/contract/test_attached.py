@@ -258,6 +258,28 @@ def test_a_whole_run_bites_heals_and_leaves_all_as_it_was(theirs: Path, api: API
     assert (status.returncode, status.stdout.count("healthy")) == (0, 4)
 
 
+TEST = """
+def test_front_is_served_by_the_other(chaos):
+    assert {node.name for node in chaos.nodes} == {"api", "deaf", "front-1", "front-2"}
+    with chaos.fault("pause", name="front-1") as fault:
+        assert fault.nodes == ("front-1",)
+        assert chaos.get("front-2", 8000).status == 200
+    chaos.well("front-1")
+"""
+
+
+def test_a_test_of_theirs_breaks_and_heals_its_project(theirs: Path, api: APIClient, tmp_path: Path) -> None:
+    """With pytest's plugin; a node is selected by its name, and its port needs no publishing."""
+    before = state(api)
+    (tmp_path / "test_theirs.py").write_text(TEST, encoding="utf-8")
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--chaos-project", NAME]
+    done = subprocess.run(
+        argv, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert state(api) == before and mine(api) == []
+
+
 def mine(api: APIClient) -> list[str]:
     """What the harness has beside the project."""
     ours = {"label": f"{STACK}=project:{NAME}"}
