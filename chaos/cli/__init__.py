@@ -18,6 +18,7 @@ USAGE = 64  # sysexits.h: wrong usage
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Run experiments": {
+        "init": ("chaos.cli.discover", "Write experiments for your stack, ready to run."),
         "run": ("chaos.cli.run", "Run an experiment: start the stack, load it, inject faults, judge."),
         "plan": ("chaos.cli.inspect", "Print what a run would do, to the second and the node."),
         "suite": ("chaos.cli.suite", "Run a list of experiments and report one verdict for all of them."),
@@ -25,6 +26,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "drive": ("chaos.cli.drive", "Inject and heal faults on commands from standard input."),
     },
     "Look": {
+        "discover": ("chaos.cli.discover", "Print the map of a stack, and what faults can reach."),
         "list": ("chaos.cli.listing", "List experiments, or past runs."),
         "show": ("chaos.cli.inspect", "Show an experiment's file, or a run's summary."),
         "watch": ("chaos.cli.watch", "Follow a run from another terminal."),
@@ -100,6 +102,7 @@ Examples:
   chaos run zone-fire --posture remedied   the same seed and load, with data and tools replicated
   chaos watch                              follow the run from another terminal
   chaos compare RUN last                   what the knobs changed
+  chaos init                               write experiments for the Compose project here
   chaos up                                 start the stack and leave it running
   chaos halt                               stop all your runs on this machine
   chaos incident kakao-2022-10-15          what is known of the incident

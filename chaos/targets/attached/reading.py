@@ -80,6 +80,9 @@ def _spec(found: Mapping[str, Any], container: Container) -> dict[str, Any]:
         "labels": _labels(container),
         "volumes": [_mount(m) for m in found.get("Mounts") or () if m.get("Destination")],
         "ports": list(_ports(found["NetworkSettings"].get("Ports") or {})),
+        "expose": sorted(config.get("ExposedPorts") or {}),
+        "entrypoint": config.get("Entrypoint") or [],
+        "depends_on": _depends(container),
     }
     if health := config.get("Healthcheck"):
         spec["healthcheck"] = _health(health)
@@ -94,6 +97,12 @@ def _labels(container: Container) -> dict[str, str]:
     """A node's component is its service, unless a label says otherwise."""
     own = {key: value for key, value in container.labels.items() if not key.startswith(_COMPOSE)}
     return {"chaos.component": container.node, **own}
+
+
+def _depends(container: Container) -> list[str]:
+    """The services that Compose noted, SERVICE:CONDITION:RESTART each; 1.29 notes none."""
+    noted = container.labels.get(f"{_COMPOSE}depends_on", "")
+    return [word.partition(":")[0] for word in noted.split(",") if word]
 
 
 def _mount(found: Mapping[str, Any]) -> str:
