@@ -26,7 +26,8 @@ PAGES = [
 ]
 GOLDEN = ROOT / "tests" / "golden"
 
-LOOKS = {"list", "plan", "faults", "schema", "show", "check", "report", "trend", "suite"}  # start nothing, as shown
+# Commands that start nothing, as shown.
+LOOKS = {"list", "plan", "discover", "faults", "schema", "show", "check", "report", "trend", "suite"}
 OURS = {"chaos", "python", "python3", "pytest", "make"}
 ASIDE = {"echo", "pip", "pip3", "docker", "git", "cd", "export", "sudo", "curl", "apt", "apt-get", "tee", "less"}
 ASIDE |= {"promtool"}  # its files are looked for
@@ -188,7 +189,7 @@ def quiet(words: Sequence[str]) -> list[str] | None:
         verb, rest = "plan", planned(rest)
     if verb not in LOOKS:
         return None
-    if verb in ("plan", "faults", "suite"):  # the embedded target is everywhere
+    if verb in ("plan", "discover", "faults", "suite"):  # the embedded target is everywhere
         rest = [w for n, w in enumerate(rest) if w != "--target" and (not n or rest[n - 1] != "--target")]
         rest += ["--target", "process"]
     if verb == "suite" and "--dry" not in rest:
