@@ -104,6 +104,9 @@ async def sees_no_more_than_it_needs(target: Process, project: Path) -> None:
 CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
 
 
+MINE = "chaos-test-of-files-of-its-own"
+
+
 async def writes_only_what_is_its_own(target: Process, project: Path) -> None:
     await target.up()
     denied = [project / "stack", project / "stack/.chaos", project / "elsewhere", PROJECT, sys.prefix, "/", "/etc",
@@ -118,10 +121,10 @@ async def writes_only_what_is_its_own(target: Process, project: Path) -> None:
         assert await said(target, f"{undo} >/dev/null 2>&1 && echo done") == "", undo
     home = project / "home"
     for place in ("/tmp", "/var/tmp", "/dev/shm", "$HOME", "$TMPDIR", "$DATA", str(home)):
-        assert await said(target, f"echo mine > {place}/mine && cat {place}/mine") == "mine\n", place
+        assert await said(target, f"echo mine > {place}/{MINE} && cat {place}/{MINE}") == "mine\n", place
     for place in ("/tmp", "/var/tmp", "/dev/shm", str(home)):
-        assert await said(target, f"cat {place}/mine 2>/dev/null", "two") == ""
-        assert not Path(f"{place}/mine").exists()
+        assert await said(target, f"cat {place}/{MINE} 2>/dev/null", "two") == ""
+        assert not Path(f"{place}/{MINE}").exists()
     assert sorted(p.name for p in home.iterdir()) == [".ssh"] and list((project / "stack/.chaos").iterdir()) == []
 
 

@@ -103,9 +103,14 @@ class Server:
                 return
 
 
+CLOSED: list[socket.socket] = []  # nobody else can have a port that is bound
+
+
 def closed_port() -> str:
-    with socket.create_server((ADDRESS, 0)) as s:
-        return f"http://{ADDRESS}:{s.getsockname()[1]}"
+    """The address of a port that refuses connections."""
+    CLOSED.append(socket.socket())
+    CLOSED[-1].bind((ADDRESS, 0))
+    return f"http://{ADDRESS}:{CLOSED[-1].getsockname()[1]}"
 
 
 class Swallower:
