@@ -20,6 +20,15 @@ OPENLOOP = "chaos.load.openloop"
 PLAIN = {"property", "staticmethod", "classmethod"}  # decorators that make no journey
 MOST = 1 << 20  # bytes of a file
 CLIENT = "app"  # of a class that names none
+# Attributes of OpenUser: a journey of such a name would take its place, and nothing would be sent.
+OWN = frozenset({
+    "abstract", "address", "ask", "call", "client_pool", "client_type", "concurrency", "connection_timeout",
+    "context", "credentials", "default_headers", "fixed_count", "fullname", "get", "greenlet", "group", "host",
+    "hosts", "insecure", "json", "least", "mate", "max_redirects", "max_retries", "max_wait", "min_wait",
+    "network_timeout", "on_start", "on_stop", "op", "post", "proxy_host", "proxy_port", "put", "rest", "rest_", "run",
+    "sign_up", "ssl_context_factory", "start", "stop", "tasks", "turn", "wait", "wait_function", "wait_time", "want",
+    "weight",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,13 @@ def read(path: Path) -> Users:
     if not module.partial and (idle := [k.name for k in kinds if not k.journeys]):
         expected = 'expected at least one method marked with @journey("name")'
         raise BadExperiment(f"{path}: {idle[0]}: found no journey, {expected}")
+    if hidden := [
+        f"{k.name}.{name}" for k in kinds for name, m in k.methods.items() if (m.journey or m.reads) and name in OWN
+    ]:
+        raise BadExperiment(
+            f"{path}: {hidden[0]}: a method that is a journey or a read-back hides OpenUser.{hidden[0].split('.')[1]}, "
+            'which users need; give the method another name (@journey("…") still says what reports call it)'
+        )
     unread = [] if module.partial else [(k.name, journey) for k in kinds for journey in sorted(k.unread)]
     if unread:
         raise BadExperiment(

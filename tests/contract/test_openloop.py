@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaos.experiment.users import OWN
 from chaos.load.contract import ARRIVALS, OPS, USERS
 from chaos.model import Op
 from tests.messages import Says
@@ -475,3 +476,10 @@ def test_accounts_are_for_their_owner_only(tmp_path: Path) -> None:
     assert [u["kept"] for u in found] == 3 * [{"token": "secret"}]
     assert len({u["name"] for u in found}) == 3
     assert (tmp_path / USERS).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_planner_knows_every_name_that_a_journey_would_hide() -> None:
+    """It does not import Locust, so it has a list."""
+    code = "from chaos.load.openloop import OpenUser; print(*(n for n in dir(OpenUser) if not n.startswith('_')))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert {"ask", "tasks"} <= set(said.split()) <= OWN

@@ -115,6 +115,18 @@ def test_a_file_without_a_journey_is_refused(tmp_path: Path, text: str) -> None:
     assert problem.startswith(f"{tmp_path}/users.py:")
 
 
+@pytest.mark.parametrize("name", ["ask", "get", "stop", "weight"])
+def test_a_journey_that_hides_what_users_need_is_refused(name: str, tmp_path: Path, says: Says) -> None:
+    """It would be called in its place, and nothing would ever be sent."""
+    path = tmp_path / "users.py"
+    path.write_text(
+        "from chaos.load.openloop import OpenUser, journey\n\n\nclass A(OpenUser):\n"
+        f"    @journey('x')\n    def {name}(self): ...\n"
+    )
+    with says.raises(BadExperiment):
+        users.read(path)
+
+
 def test_a_file_larger_than_any_program_is_not_read(tmp_path: Path, says: Says) -> None:
     """Its 3 GB are a hole, none of which is on the disk."""
     file = tmp_path / "users.py"
