@@ -1,7 +1,7 @@
 """`make test`: every test that this machine can run. Ends with the first exit code that is not 0.
 
-Contracts of the Docker engine and most whole runs wait for something most of their time, so they run beside the other
-tests; their output follows when all have ended. Runs that measure come last, one at a time (marker `alone`).
+Contracts of the Docker engine spend most of their time waiting for it, so they run beside the other tests; their output
+follows when both have ended. What measures comes last, one at a time: contracts with the marker `alone`, whole runs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ ROOT = Path(__file__).parents[1]
 PYTEST = (sys.executable, "-m", "pytest")
 CONTRACTS = ("tests", "--ignore=tests/e2e", "-m")
 SLOW = "--durations=20"
-BESIDE = {
-    "the contracts of the Docker engine": (*CONTRACTS, "engine", SLOW),
-    "whole runs that measure nothing": ("tests/e2e", "-m", "not alone", SLOW),
-}
+BESIDE = {"the contracts of the Docker engine": (*CONTRACTS, "engine and not alone", SLOW)}
+LAST = (("tests/contract", "-m", "alone", SLOW), ("tests/e2e", SLOW))
 
 
 def main() -> int:
@@ -33,15 +31,16 @@ def main() -> int:
             what: subprocess.Popen([*PYTEST, *words], cwd=ROOT, stdout=logs[what], stderr=logs[what])
             for what, words in BESIDE.items()
         }
-        codes.append(subprocess.Popen([*PYTEST, *CONTRACTS, "not engine"], cwd=ROOT).wait())
+        codes.append(subprocess.Popen([*PYTEST, *CONTRACTS, "not engine and not alone"], cwd=ROOT).wait())
         for what, process in beside.items():
             print(f"waiting for {what}", flush=True)
             codes.append(process.wait())
             logs[what].seek(0)
             sys.stdout.buffer.write(logs[what].read())
             sys.stdout.flush()
-    if not interrupted:
-        codes.append(subprocess.Popen([*PYTEST, "tests/e2e", "-m", "alone", SLOW], cwd=ROOT).wait())
+    for words in LAST:
+        if not interrupted:
+            codes.append(subprocess.Popen([*PYTEST, *words], cwd=ROOT).wait())
     return next((code for code in (*interrupted, *codes) if code), 0)
 
 

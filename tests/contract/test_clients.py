@@ -30,6 +30,8 @@ from tests.contract.test_openloop import (
     write_users,
 )
 
+pytestmark = pytest.mark.alone
+
 HEAD = """
 import socket
 from chaos.load.openloop import OpenUser, journey

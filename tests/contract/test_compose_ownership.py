@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -285,6 +286,13 @@ def ours(api: APIClient) -> dict[str, set[str]]:
     return {kind: {labels.get(STACK, "") for labels in rows} for kind, rows in found.items() if rows}
 
 
+def of_nodes(api: APIClient) -> set[str]:
+    """The nameless volumes of our stack's containers."""
+    labels = {"label": f"{PROJECT}={PREFIX}mine"}
+    mounts = [m for row in api.containers(all=True, filters=labels) for m in row["Mounts"] if m["Type"] == "volume"]
+    return {m["Name"] for m in mounts if re.fullmatch("[0-9a-f]{64}", m["Name"]) and not m["Name"].startswith("c0ffee")}
+
+
 def test_what_is_ours_is_labelled_and_ends_and_what_hangs_on_it_stays(tmp_path: Path, api: APIClient) -> None:
     """A one-off of the user, containers on our network and on our volume, a volume that somebody named by 64 digits:
     all of them outlast a harness that is killed. Relative paths lead where they did. Nothing nameless is left."""
@@ -294,13 +302,14 @@ def test_what_is_ours_is_labelled_and_ends_and_what_hangs_on_it_stays(tmp_path: 
     text = text.replace("volumes: {data", f"volumes: {{kept: {{external: {{name: {hexed}}}}}, data")
     place = folder(tmp_path / f"{PREFIX}mine", text)
     argv = [sys.executable, "-m", "chaos", "drive", "--target", "compose", "--stack", str(place / "docker-compose.yml")]
-    volumes_before = {v["Name"] for v in api.volumes()["Volumes"] or ()}
+    nameless: set[str] = set()
     harness = subprocess.Popen(argv, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert harness.stdout is not None and harness.stdin is not None
         assert json.loads(harness.stdout.readline())["ready"]
         whole = {kind: {str(place / "docker-compose.yml")} for kind in ("container", "network", "volume")}
         assert ours(api) == whole
+        nameless |= of_nodes(api)
         for ask in (
             {"do": "inject", "fault": "deploy", "where": {"name": "web"}, "with": {"environment": {"A": "$b"}}},
             {"do": "exec", "node": "web", "command": ["sh", "-c", "cat /here/file; printenv A"]},
@@ -311,6 +320,7 @@ def test_what_is_ours_is_labelled_and_ends_and_what_hangs_on_it_stays(tmp_path: 
             answer = json.loads(harness.stdout.readline())
             assert answer["ok"] and answer.get("output", "of ours$b\n") == "of ours$b\n", answer
         assert ours(api) == whole, "made anew by deploy"
+        nameless |= of_nodes(api)
         once = {PROJECT: f"{PREFIX}mine", SERVICE: "web", ONE_OFF: "True"}  # as `docker compose run` makes it
         made(api, f"{PREFIX}-once", network_mode=f"{PREFIX}mine_default", labels=once)
         made(api, f"{PREFIX}-guest", network_mode=f"{PREFIX}mine_default")
@@ -332,7 +342,8 @@ def test_what_is_ours_is_labelled_and_ends_and_what_hangs_on_it_stays(tmp_path: 
     for name in ("once", "guest", "asleep", "reader"):
         api.remove_container(f"{PREFIX}-{name}", force=True, v=True)
     assert chaos(place, "down").returncode == 0 and state(api) == {}
-    assert {v["Name"] for v in api.volumes()["Volumes"] or ()} == volumes_before
+    left = {v["Name"] for v in api.volumes()["Volumes"] or ()}
+    assert hexed in left and nameless and not nameless & left
     shutil.rmtree(place)
 
 

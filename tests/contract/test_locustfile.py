@@ -20,6 +20,8 @@ from chaos.model import Note, Op
 from tests.contract.test_openloop import ROOT, Server, answering, await_, closed_port, read_ops, resets, stalls
 from tests.messages import Says
 
+pytestmark = pytest.mark.alone
+
 # The first example of Locust's documentation, word for word but for the waiting.
 QUICKSTART = """
 import time

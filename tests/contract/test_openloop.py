@@ -23,6 +23,8 @@ from chaos.load.contract import ARRIVALS, OPS, USERS
 from chaos.model import Op
 from tests.messages import Says
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[2]
 ADDRESS = "127.0.7.1"
 

@@ -30,6 +30,8 @@ from tests.contract.test_openloop import (
     stalls,
 )
 
+pytestmark = pytest.mark.alone
+
 
 def slowly(behaviour: Behaviour, seconds: float = 0.4) -> Behaviour:
     def answer(peer: socket.socket, request: bytes) -> bool:

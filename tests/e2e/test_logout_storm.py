@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.stage import play
 
-pytestmark = [pytest.mark.alone, pytest.mark.box]
+pytestmark = pytest.mark.box
 
 
 def test_as_was_web_users_are_thrown_out_and_the_app_shows_old_content(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ COMPOSE = pytest.param("compose", marks=pytest.mark.engine)
 RUN = ("run", "node-kill", "--short", "--posture", "as-was", "--without", "promql", "--target")
 
 
-@pytest.mark.alone
 @pytest.mark.engine
 def test_any_one_node_dies_and_hardly_anybody_notices(tmp_path: Path) -> None:
     """Prometheus' answers stand in the journal, the check is judged by them, and no dashboard's panel stays empty."""

@@ -10,8 +10,6 @@ import pytest
 
 from tests.e2e.stage import nothing_left, play
 
-pytestmark = pytest.mark.alone
-
 FAIL = 1
 FILE = """
 name: front-kill

@@ -13,8 +13,6 @@ import pytest
 
 from tests.e2e.stage import INCONCLUSIVE, MARK, ROOT, nothing_left, play
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.mark.box
 def test_the_example_of_the_guide_passes(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ import pytest
 
 from tests.e2e.stage import play
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.mark.box
 def test_a_zone_that_is_cut_off_makes_no_second_primary(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import pytest
 
 from tests.e2e.stage import play
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.mark.box
 def test_the_night_people_left_is_no_outage(tmp_path: Path) -> None:

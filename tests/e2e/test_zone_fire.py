@@ -22,8 +22,6 @@ TARGETS = [
     pytest.param("compose", marks=pytest.mark.engine),
 ]
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module", params=TARGETS)
 def as_was(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Done:
