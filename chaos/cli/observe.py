@@ -14,7 +14,8 @@ from chaos.place import standing
 from chaos.targets.known import boxed
 
 if TYPE_CHECKING:
-    from chaos.experiment.stack import Service, Stack
+    from chaos.experiment.service import Service
+    from chaos.experiment.stack import Stack
 
 PROFILE = "observe"  # of docker-compose.yml: services that only --observe starts
 READY = 60.0  # seconds for Grafana to answer

@@ -9,7 +9,7 @@ import msgspec
 
 from chaos.discovery.model import Door, Map
 from chaos.errors import TargetError
-from chaos.experiment.stack import Port
+from chaos.experiment.service import Port
 from chaos.targets import httpget
 
 Get = Callable[[str, int, str, float, str], Awaitable[tuple[int, bytes]]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from chaos.discovery import needs
 from chaos.discovery.model import Door
-from chaos.experiment.stack import Service
+from chaos.experiment.service import Service
 
 # Ports of common web servers, frameworks and consoles; 8000 to 8999 are taken for HTTP, too.
 _HTTP = {80, 3000, 3001, 4000, 4200, 4567, 5000, 5001, 5173, 5601, 7474, 9000, 9090, 9091, 9093, 9200, 15672}

@@ -11,7 +11,8 @@ from chaos.discovery.doors import doors
 from chaos.discovery.model import Map, Need, Place, Unreached
 from chaos.discovery.needs import needs
 from chaos.experiment import stack as stackfile
-from chaos.experiment.stack import Port, Service, Stack
+from chaos.experiment.service import Port, Service
+from chaos.experiment.stack import Stack
 from chaos.protocols import Target
 from chaos.protocols.table import Refusal
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chaos.discovery.model import Need
-from chaos.experiment.stack import Service
+from chaos.experiment.service import Service
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(?:[^@/\s]*@)?([A-Za-z0-9_][\w.-]*)(?::(\d{1,5}))?(?![\w.-])")
 _HOST_PORT = re.compile(r"(?<![\w.-])([A-Za-z0-9_][\w.-]*):(\d{1,5})(?![\w@])")

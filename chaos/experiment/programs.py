@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from os.path import normpath
 
 from chaos.experiment.plan import Kind, Plan, Program
-from chaos.experiment.stack import Service, Stack
+from chaos.experiment.service import Service
+from chaos.experiment.stack import Stack
 
 
 def programs(stack: Stack, plan: Plan, containers: bool) -> tuple[Program, ...]:

@@ -18,7 +18,8 @@ import msgspec
 
 from chaos import forms, naming, yamlfile
 from chaos.errors import BadExperiment
-from chaos.experiment.stack import Service, Stack
+from chaos.experiment.service import Service
+from chaos.experiment.stack import Stack
 from chaos.incidents.staff.model import Roster
 
 SOURCES = ("staff", "codeowners", "labels", "git")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.errors import BadExperiment
-from chaos.experiment.stack import Service
+from chaos.experiment.service import Service
 
 # The variables of our own environment that programs need to run; others would make runs differ between users.
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT")

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from chaos.errors import TargetError
-from chaos.experiment.stack import USERS, Service, Stack
+from chaos.experiment.service import Service
+from chaos.experiment.stack import USERS, Stack
 from chaos.model import Node
 from chaos.targets import procfs
 from chaos.targets.box import box, disks

@@ -14,7 +14,7 @@ from chaos.discovery.looking import look
 from chaos.discovery.model import Door
 from chaos.discovery.needs import Mention, mentions
 from chaos.errors import TargetError
-from chaos.experiment.stack import Port
+from chaos.experiment.service import Port
 from chaos.protocols.capabilities import CUT, PAUSE
 from chaos.protocols.table import Table
 from chaos.targets.memory.target import Memory

@@ -10,6 +10,7 @@ import pytest
 
 from chaos.errors import BadExperiment
 from chaos.experiment import stack as stackfile
+from chaos.experiment.service import Timing
 from tests.messages import Says
 
 ROOT = Path(__file__).parents[3]
@@ -175,12 +176,12 @@ services:
 @pytest.mark.parametrize(
     ("check", "timing"),
     [
-        ("{test: x}", stackfile.Timing(30, 180)),
-        ("{test: x, interval: 5s, timeout: 1.5s, retries: 4, start_period: 1m30s}", stackfile.Timing(1.5, 116)),
-        ("{test: x, interval: 500ms, timeout: 1s, retries: '2'}", stackfile.Timing(1, 3)),
+        ("{test: x}", Timing(30, 180)),
+        ("{test: x, interval: 5s, timeout: 1.5s, retries: 4, start_period: 1m30s}", Timing(1.5, 116)),
+        ("{test: x, interval: 500ms, timeout: 1s, retries: '2'}", Timing(1, 3)),
     ],
 )
-def test_a_health_check_has_the_files_own_times(check: str, timing: stackfile.Timing, tmp_path: Path) -> None:
+def test_a_health_check_has_the_files_own_times(check: str, timing: Timing, tmp_path: Path) -> None:
     """Compose's defaults where it says none."""
     path = tmp_path / "compose.yaml"
     path.write_text(f"services: {{web: {{image: x, healthcheck: {check}}}}}", encoding="utf-8")

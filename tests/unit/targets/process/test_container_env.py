@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.errors import BadExperiment
-from chaos.experiment.stack import Service
+from chaos.experiment.service import Service
 from chaos.model import Node
 from chaos.targets.process import container_env
 from tests.messages import Says
