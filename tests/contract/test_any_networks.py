@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from docker import APIClient
@@ -18,6 +17,7 @@ from chaos.protocols.links import Link, Quality
 from chaos.targets.compose.target import Compose
 from chaos.targets.docker import images
 from chaos.waiting import comes_true
+from tests.contract.kinds import Run
 
 pytestmark = pytest.mark.engine
 
@@ -64,20 +64,6 @@ try:
 except OSError:
     print("no")
 """
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    with asyncio.Runner() as runner:
-        yield runner.run
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[APIClient]:
-    client = APIClient(version="auto", timeout=20)
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from chaos.targets.compose import command
 from chaos.targets.docker import images
 from chaos.targets.docker.engine import PROJECT, SERVICE, STACK
 from chaos.waiting import block_until, comes_true
+from tests.contract.kinds import Run
 
 pytestmark = pytest.mark.engine
 
@@ -75,20 +76,6 @@ timeline:
   - {at: 1s, for: LONG, fault: pause, where: {name: front-1}}
 checks: [{availability: {journey: front, phase: after, at_least: 99%}}]
 """
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    with asyncio.Runner() as runner:
-        yield runner.run
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[APIClient]:
-    client = APIClient(version="auto", timeout=20)
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")

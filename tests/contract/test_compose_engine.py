@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from chaos.protocols.links import Link
 from chaos.targets.compose.target import Compose
 from chaos.targets.docker import engine, images
 from chaos.targets.docker.engine import Engine, cgroup_parent
+from tests.contract.kinds import Run
 
 pytestmark = pytest.mark.engine
 
@@ -48,15 +48,7 @@ services:
 networks:
   net: {{ipam: {{config: [{{subnet: 10.83.0.0/16, gateway: 10.83.0.1}}]}}}}
 """
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
 Make = Callable[..., Compose]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    """One event loop for all tests."""
-    with asyncio.Runner() as runner:
-        yield runner.run
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from chaos.targets.compose.target import Compose
 from chaos.targets.docker import images
 from chaos.targets.docker.engine import ONE_OFF, PROJECT, SERVICE, STACK
 from tests.anybody import ANYBODY
+from tests.contract.kinds import Run
 from tests.e2e.stage import processes_of
 
 pytestmark = pytest.mark.engine
@@ -55,20 +56,6 @@ timeline: [{at: 1s, for: 1s, fault: pause, where: {zone: a}}]
 checks: []
 """
 PLAY = ("run", "--metrics-port", "0")
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    with asyncio.Runner() as runner:
-        yield runner.run
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[APIClient]:
-    client = APIClient(version="auto", timeout=20)
-    yield client
-    client.close()
 
 
 @pytest.fixture(autouse=True)

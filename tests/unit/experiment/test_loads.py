@@ -88,6 +88,7 @@ def test_a_plan_shows_its_load(tmp_path: Path, says: Says) -> None:
         FILE | {"host": "http://front-a:8000", "tags": ["a"], "floor": "2/s"},
     ):
         text = render(planned(tmp_path, load))
+        assert "0123456789abcdef" not in text
         says(text.partition("\n\n")[2].partition("steady for")[0])
 
 

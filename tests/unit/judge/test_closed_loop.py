@@ -40,7 +40,9 @@ def test_the_report_says_how_long_a_stall_is_seen(says: Says) -> None:
 
 def test_enough_users_hide_nothing(says: Says) -> None:
     """As many as would be stuck in a stall as long as the faults."""
-    says(ClosedLoop().check(locust(STEADILY, users=100)).summary)
+    found = ClosedLoop().check(locust(STEADILY, users=100))
+    assert found.verdict is PASS
+    says(found.summary)
 
 
 def test_a_silence_of_seconds_is_no_pass(says: Says) -> None:
