@@ -115,6 +115,9 @@ class Asked:
     @property
     def file(self) -> Path:
         """The experiment's file. Raises BadExperiment with the nearest name."""
+        stack = self.stack_file
+        if naming.project(stack) is None and stack != Path(naming.STACK) and not stack.exists():
+            raise BadExperiment(f"{stack}: no such file; name the stack's description with --stack FILE")
         return experiment_file(self.experiment, self.stack_file.parent)
 
     def read(self) -> Experiment:

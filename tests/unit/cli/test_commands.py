@@ -67,6 +67,7 @@ def test_help_groups_every_command_and_has_an_example_of_each_group(capsys: pyte
         ("plan", "zone-fire", "--target", "process", "--set", "boot_lanes"),
         ("plan", "zone-fire", "--target", "process", "--without", "deliver"),
         ("plan", "zone-fire", "--target", "process", "--stack", "nowhere.yml"),
+        ("plan", "zone-fire", "--target", "process", "--stack", "/nowhere/compose.yaml"),
         ("plan", "zone-fire", "--target", "process", "--seed", "x"),
         ("plan", "zone-fire", "--target", "process", "--set", "spare_capacity=1"),
         ("run", "zone-fire", "--metrics-port", "65536"),
